@@ -1,0 +1,84 @@
+"""Connections, the unit of work, and what a lost database looks like to callers."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from sqlalchemy import MetaData
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+from sqlalchemy.orm import DeclarativeBase
+
+from app.core.errors import Unavailable
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+Sessions = async_sessionmaker[AsyncSession]
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMING)
+
+
+def open_engine(url: str, *, pool_size: int = 16) -> AsyncEngine:
+    """A pool that gives up quickly: a caller gets 503 within two seconds, not a hanging answer."""
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=1.5,
+        pool_use_lifo=True,
+        connect_args={"connect_timeout": 2, "application_name": "etftrader"},
+    )
+
+
+def open_sessions(engine: AsyncEngine) -> Sessions:
+    return async_sessionmaker(engine, expire_on_commit=False)
+
+
+@asynccontextmanager
+async def reading(sessions: Sessions) -> AsyncIterator[AsyncSession]:
+    """A session whose statements each stand alone: no BEGIN and no ROLLBACK to wait for.
+
+    A reader that needs two statements to agree opens a `unit_of_work` instead.
+    """
+    with database_faults():
+        async with sessions() as session:
+            await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+            yield session
+
+
+@contextmanager
+def database_faults() -> Iterator[None]:
+    """Turn a lost or overloaded database into `Unavailable`; every other error passes."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise Unavailable("The database does not answer: try again in a moment.") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise Unavailable("The database does not answer: try again in a moment.") from error
+        raise
+
+
+@asynccontextmanager
+async def unit_of_work(sessions: Sessions) -> AsyncIterator[AsyncSession]:
+    """Commit when the block succeeds, roll back when it raises.
+
+    Routes and commands open their session here, so services never commit.
+    Raises `Unavailable` when the database is away.
+    """
+    with database_faults():
+        async with sessions() as session, session.begin():
+            yield session

@@ -1,0 +1,73 @@
+from datetime import date
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.core.database import Base
+from app.models.columns import Code, Instant, Money, Price, Serial, Shares, Words
+
+
+class EntryKind(StrEnum):
+    DEPOSIT = "deposit"
+    WITHDRAWAL = "withdrawal"
+    BUY = "buy"
+    SELL = "sell"
+    SPLIT = "split"
+    DIVIDEND = "dividend"
+
+
+class LedgerEntry(Base):
+    """One irrevocable change of a portfolio's cash or shares. Corrections are new rows.
+
+    `amount` is the signed change of cash, costs included; `quantity` the unsigned number of shares
+    traded, or for a split the signed number of shares it adds. Replaying the entries of a
+    portfolio by `sequence` gives its cash and positions exactly.
+    """
+
+    __tablename__ = "ledger_entries"
+    __table_args__ = (
+        UniqueConstraint("portfolio_id", "sequence"),
+        UniqueConstraint("portfolio_id", "action_id"),
+        CheckConstraint("sequence > 0", name="sequence_is_positive"),
+        CheckConstraint("amount > '-Infinity' AND amount < 'Infinity'", name="amount_is_finite"),
+        CheckConstraint("fee >= 0 AND fee < 'Infinity'", name="fee_is_not_negative"),
+        CheckConstraint(
+            "CASE kind"
+            " WHEN 'deposit' THEN amount > 0 AND etf_id IS NULL"
+            " WHEN 'withdrawal' THEN amount < 0 AND etf_id IS NULL"
+            " WHEN 'buy' THEN amount <= 0 AND quantity > 0 AND price > 0"
+            " WHEN 'sell' THEN quantity > 0 AND price > 0"
+            " WHEN 'split' THEN amount >= 0 AND quantity > '-Infinity'"
+            " WHEN 'dividend' THEN amount >= 0"
+            " ELSE false END",
+            name="kind_has_its_columns",
+        ),
+        CheckConstraint(
+            "(kind IN ('deposit', 'withdrawal')) OR etf_id IS NOT NULL", name="trade_names_its_etf"
+        ),
+        CheckConstraint("quantity < 'Infinity' AND price < 'Infinity'", name="numbers_are_finite"),
+        Index(None, "portfolio_id", "etf_id"),
+    )
+
+    id: Mapped[Serial]
+    portfolio_id: Mapped[int] = mapped_column(ForeignKey("portfolios.id"))
+    sequence: Mapped[int]
+    kind: Mapped[Code]
+    etf_id: Mapped[int | None] = mapped_column(ForeignKey("etfs.id"))
+    quantity: Mapped[Shares | None]
+    reference_price: Mapped[Price | None]
+    """The close the order was priced from, before spread, slippage and impact."""
+    price: Mapped[Price | None]
+    """The fill price."""
+    fee: Mapped[Money]
+    amount: Mapped[Money]
+    session: Mapped[date]
+    """The session whose close the entry belongs to."""
+    booked_at: Mapped[Instant]
+    reason: Mapped[Words]
+    order_id: Mapped[UUID | None] = mapped_column(unique=True)
+    idempotency_key: Mapped[Words | None]
+    rebalance_event_id: Mapped[int | None] = mapped_column(ForeignKey("rebalance_events.id"))
+    action_id: Mapped[int | None] = mapped_column(ForeignKey("corporate_actions.id"))
