@@ -1,0 +1,118 @@
+"""A market as one value: everything known at one data version, ready for the arithmetic."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+import numpy as np
+
+from app.core.errors import NoPrice, UnknownTicker
+from app.core.money import price_of
+from app.models import ActionKind
+from app.quant.panel import DateArray, Facts, FloatArray, IntArray, Panel
+
+CARRY_SESSIONS = 5
+"""For how many sessions a missing close is replaced by the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class EtfFacts:
+    """What a person reads about an ETF."""
+
+    id: int
+    ticker: str
+    name: str | None
+    issuer: str | None
+    category: str | None
+    asset_class: str | None
+    region: str | None
+    expense_ratio: float | None
+    closed_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A split (`value`: new shares per old) or dividend (`value`: USD per share)."""
+
+    id: int
+    etf_id: int
+    ex_date: date
+    kind: ActionKind
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """The last usable close of an ETF as of some session."""
+
+    price: Decimal
+    session: date
+    carried: bool
+    """The close of the session itself is missing, and this one is at most 5 sessions older."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarketSnapshot:
+    """One market at one data version. `etfs`, `facts` and the rows of `panel` are aligned."""
+
+    code: str
+    name: str
+    simulated: bool
+    adjusted_only: bool
+    currency: str
+    benchmark: str
+    data_version: UUID
+    panel: Panel
+    facts: Facts
+    etfs: tuple[EtfFacts, ...]
+    row_of: dict[str, int]
+    row_of_id: dict[int, int]
+    actions: tuple[Action, ...]
+    vix_sessions: DateArray
+    vix: FloatArray
+
+    @property
+    def latest_session(self) -> date:
+        """The latest session with prices: what every "latest" means."""
+        latest: date = self.panel.sessions[-1].item()
+        return latest
+
+    def row(self, ticker: str) -> int:
+        try:
+            return self.row_of[ticker]
+        except KeyError:
+            raise UnknownTicker from None
+
+    def column(self, session: date) -> int:
+        """The index of the last session at or before `session`; -1 before the first."""
+        day = np.datetime64(session, "D")
+        return int(np.searchsorted(self.panel.sessions, day, side="right")) - 1
+
+    def last_closes(self, session: date) -> tuple[FloatArray, IntArray]:
+        """Per ETF the last traded close of at most 5 sessions ago, and its column (-1: none)."""
+        end = self.column(session)
+        start = max(end - CARRY_SESSIONS, 0)
+        window = self.panel.close[:, start : end + 1]
+        known = np.isfinite(window)
+        newest = window.shape[1] - 1 - np.argmax(known[:, ::-1], axis=1)
+        any_known = known.any(axis=1)
+        closes = np.where(any_known, window[np.arange(len(window)), newest], np.nan)
+        return closes, np.where(any_known, start + newest, -1)
+
+    def quote(self, row: int, session: date) -> Quote:
+        """The price to value or trade at; raises `NoPrice` where there is none to trust."""
+        end = self.column(session)
+        for column in range(end, max(end - CARRY_SESSIONS, 0) - 1, -1):
+            close = self.panel.close[row, column]
+            if np.isfinite(close):
+                day: date = self.panel.sessions[column].item()
+                return Quote(price_of(close), day, carried=column != end)
+        raise NoPrice(self.panel.tickers[row], session)
+
+    def vix_as_of(self, session: date) -> tuple[float, date] | None:
+        """The last VIX close at or before `session` and its date; None where there is none."""
+        end = int(np.searchsorted(self.vix_sessions, np.datetime64(session, "D"), side="right"))
+        if end == 0:
+            return None
+        return float(self.vix[end - 1]), self.vix_sessions[end - 1].item()
