@@ -39,7 +39,7 @@ def adjustment_factors(sessions: DateArray, close: FloatArray, actions: Actions)
     An ex-date that is no session counts from the next session. Events after the last session
     change nothing: they are not known yet. A dividend's previous close is the newest one before
     the ex-date that is not missing; without one there is nothing to adjust. Where no factor
-    makes sense (a ratio that is not positive and finite, a dividend that is negative or not below the
+    makes sense (a ratio that is not positive and finite, a dividend negative or not below the
     previous close) the factors before the ex-date are NaN.
     """
     columns = np.searchsorted(sessions, actions.ex_dates, side="left").astype(np.int64)
