@@ -1,10 +1,29 @@
-"""The one place that reads settings and opens resources: database, Redis, market data, broker."""
+"""The one place that opens resources: database, Redis, market data, broker."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import select
 
 from app.core import embedded
+from app.core.cache import ByteCache, open_cache
 from app.core.config import Settings
+from app.core.database import Sessions, open_engine, open_sessions, reading
+from app.market_data.live import MarketData
+from app.models import LOCAL_USER, User
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Everything a process opens, and whom it acts for."""
+
+    settings: Settings
+    sessions: Sessions
+    market_data: MarketData
+    cache: ByteCache
+    owner_id: int
 
 
 @contextmanager
@@ -15,3 +34,39 @@ def database_url(settings: Settings) -> Iterator[str]:
         return
     with embedded.postgres(settings.data_dir) as url:
         yield url
+
+
+@contextmanager
+def redis_url(settings: Settings) -> Iterator[str]:
+    if settings.redis_url is not None:
+        yield settings.redis_url.get_secret_value()
+        return
+    with embedded.valkey(settings.data_dir) as url:
+        yield url
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Open what the settings name; start the embedded servers where they name none."""
+    with ExitStack() as servers:
+        database = await asyncio.to_thread(servers.enter_context, database_url(settings))
+        redis = await asyncio.to_thread(servers.enter_context, redis_url(settings))
+        engine = open_engine(database)
+        sessions = open_sessions(engine)
+        cache = open_cache(redis)
+        try:
+            yield Resources(
+                settings=settings,
+                sessions=sessions,
+                market_data=MarketData(settings.data_dir),
+                cache=cache,
+                owner_id=await _local_user(sessions),
+            )
+        finally:
+            await cache.close()
+            await engine.dispose()
+
+
+async def _local_user(sessions: Sessions) -> int:
+    async with reading(sessions) as session:
+        return (await session.scalars(select(User.id).where(User.name == LOCAL_USER))).one()

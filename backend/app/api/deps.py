@@ -1,0 +1,93 @@
+"""What a route may ask for."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends, Header, Path, Query, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.bootstrap import Resources
+from app.core.database import reading
+from app.core.errors import NotFound
+from app.market_data.snapshot import MarketSnapshot
+from app.models import Portfolio, owned_portfolio
+
+MAX_ID = 2**31 - 1
+
+
+def resources(request: Request) -> Resources:
+    found: Resources = request.state.resources
+    return found
+
+
+ResourcesDep = Annotated[Resources, Depends(resources)]
+
+
+async def session(request: Request, resources: ResourcesDep) -> AsyncIterator[AsyncSession]:
+    """The request's transaction if its method is unsafe, a plain reading session otherwise."""
+    transaction = getattr(request.state, "session", None)
+    if transaction is not None:
+        yield transaction
+        return
+    async with reading(resources.sessions) as session:
+        yield session
+
+
+SessionDep = Annotated[AsyncSession, Depends(session, scope="function")]
+
+MarketCode = Annotated[
+    str | None,
+    Query(
+        pattern="^[a-z]{1,32}$",
+        description="`us` or `demo`; left out: `us` once it has data, `demo` until then.",
+        examples=["demo"],
+    ),
+]
+
+
+async def market(
+    session: SessionDep, resources: ResourcesDep, market: MarketCode = None
+) -> MarketSnapshot:
+    code = market or await resources.market_data.default_market(session)
+    return await resources.market_data.snapshot(session, code)
+
+
+MarketDep = Annotated[MarketSnapshot, Depends(market)]
+
+PortfolioId = Annotated[int, Path(ge=1, le=MAX_ID, examples=[1])]
+
+
+async def portfolio(
+    portfolio_id: PortfolioId, session: SessionDep, resources: ResourcesDep
+) -> Portfolio:
+    """This user's portfolio; somebody else's is as absent as one that never was."""
+    found = await session.scalar(owned_portfolio(resources.owner_id, portfolio_id))
+    if found is None:
+        raise NotFound("portfolio")
+    return found
+
+
+PortfolioDep = Annotated[Portfolio, Depends(portfolio)]
+
+
+async def locked_portfolio(
+    portfolio_id: PortfolioId, session: SessionDep, resources: ResourcesDep
+) -> Portfolio:
+    """The same, with its row locked until the transaction ends: for whatever changes the book."""
+    query = owned_portfolio(resources.owner_id, portfolio_id).with_for_update()
+    found = await session.scalar(query)
+    if found is None:
+        raise NotFound("portfolio")
+    return found
+
+
+LockedPortfolioDep = Annotated[Portfolio, Depends(locked_portfolio)]
+
+IdempotencyKeyHeader = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        description="A repeat with the same key and body gets the first answer; kept for ever.",
+    ),
+]

@@ -1,0 +1,139 @@
+"""Failures become HTTP here and nowhere else. No answer echoes the request or our internals."""
+
+import re
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core.errors import Conflict, ETFTraderError, NotFound, Refused, Unavailable
+from app.quant.errors import QuantError
+from app.schemas.problem import Fault, Problem
+
+RETRY_AFTER_SECONDS = 1
+
+STATUS: dict[type[Exception], HTTPStatus] = {
+    NotFound: HTTPStatus.NOT_FOUND,
+    Conflict: HTTPStatus.CONFLICT,
+    Refused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    QuantError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    ETFTraderError: HTTPStatus.BAD_REQUEST,
+}
+
+MEANING = {
+    400: "The request cannot be understood, or comes from a host or origin that is not allowed",
+    404: "Absent, or not yours",
+    405: "The path does not take this method",
+    409: "Not possible in the present state, or the first request with this key still runs",
+    413: "The body is larger than 256 kB",
+    422: "A field is wrong, or the request cannot be done as it stands",
+    503: "The database does not answer; try again after the given seconds",
+}
+
+ALWAYS = (400, 413, 422, 503)
+
+log = structlog.get_logger()
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route: what it may answer besides success."""
+    return {
+        status: {
+            "model": Problem,
+            "description": MEANING[status],
+            "content": {"application/problem+json": {}},
+        }
+        for status in statuses
+    }
+
+
+def problem(
+    status: int, detail: str, *, kind: str = "", faults: tuple[Fault, ...] = ()
+) -> Response:
+    title = HTTPStatus(status).phrase
+    body = Problem(
+        type=f"urn:etftrader:{_kebab(kind or title)}",
+        title=title,
+        status=status,
+        detail=detail,
+        errors=list(faults),
+    )
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
+    return Response(body.model_dump_json(), status, headers, "application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    for family in STATUS:
+        app.add_exception_handler(family, _known)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _from_framework)
+    for lost in (OperationalError, InterfaceError):
+        app.add_exception_handler(lost, _database_away)
+
+
+async def _known(_: Request, error: Exception) -> Response:
+    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    return problem(status, str(error), kind=type(error).__name__)
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = tuple(
+        Fault(location=[_name(part) for part in fault["loc"]], message=fault["msg"])
+        for fault in error.errors()
+    )
+    first = faults[0]
+    where = ".".join(str(part) for part in first.location)
+    return problem(422, f"{where}: {first.message}.", kind="invalid-request", faults=faults)
+
+
+async def _from_framework(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, MEANING.get(error.status_code, "Not possible") + ".")
+
+
+async def _database_away(_: Request, error: Exception) -> Response:
+    assert isinstance(error, DBAPIError)
+    log.warning("database_away", error=type(error.orig).__name__)
+    return problem(503, "The database does not answer: try again in a moment.", kind="Unavailable")
+
+
+class LastResort:
+    """Answers an unforeseen error with a bare 500 and logs it, so the connection stays usable."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def note_start(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note_start)
+        except Exception:
+            if scope["type"] != "http" or started:
+                raise
+            log.exception("unforeseen_error", method=scope["method"])
+            answer = problem(500, "Something went wrong on our side; it has been logged.")
+            await answer(scope, receive, send)
+
+
+def _kebab(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|\s+", "-", name).lower()
+
+
+def _name(part: Any) -> str | int:
+    """Field names are echoed only where they can be ours: an unknown one may be anything."""
+    if isinstance(part, int):
+        return part
+    return str(part) if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_\-]{0,63}", str(part)) else "?"

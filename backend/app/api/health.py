@@ -1,0 +1,44 @@
+"""Whether the process lives, and whether all it stands on answers."""
+
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from sqlalchemy import text
+
+from app.api.deps import ResourcesDep
+from app.core.database import reading
+from app.core.errors import Unavailable
+from app.schemas.base import Output
+
+router = APIRouter(tags=["health"])
+
+
+class Health(Output):
+    status: Literal["alive"]
+
+
+class Readiness(Output):
+    ready: bool
+    database: Literal["ok", "away"]
+    redis: Literal["ok", "away"]
+
+
+@router.get("/health")
+async def health() -> Health:
+    """The process answers; says nothing about what it stands on."""
+    return Health(status="alive")
+
+
+@router.get("/ready", responses={503: {"model": Readiness, "description": "Not ready"}})
+async def ready(resources: ResourcesDep, response: Response) -> Readiness:
+    """Each dependency answers. Without Redis answers are slower and the same: still ready."""
+    database: Literal["ok", "away"] = "ok"
+    try:
+        async with reading(resources.sessions) as session:
+            await session.execute(text("SELECT 1"))
+    except Unavailable:
+        database = "away"
+        response.status_code = 503
+        response.headers["Retry-After"] = "1"
+    redis: Literal["ok", "away"] = "ok" if await resources.cache.answers() else "away"
+    return Readiness(ready=database == "ok", database=database, redis=redis)

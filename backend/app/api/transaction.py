@@ -1,0 +1,136 @@
+"""Unsafe requests: one transaction each, committed before the answer, done once per key."""
+
+import json
+from collections.abc import Callable, Coroutine
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.api.guards import SAFE_METHODS
+from app.core.clock import utc_now
+from app.core.database import unit_of_work
+from app.core.errors import KeyReused, StillRunning
+from app.models import IdempotencyKey
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+MAX_KEY_LENGTH = 255
+KEY_TABLE = "pk_idempotency_keys"
+
+
+class ExactRequest(Request):
+    """Reads JSON numbers with a fraction as Decimal; refuses NaN, Infinity and repeated names."""
+
+    async def json(self) -> Any:
+        if not hasattr(self, "_json"):
+            text = await self.body()
+            self._json = json.loads(
+                text,
+                parse_float=Decimal,
+                parse_constant=_refuse_constant,
+                object_pairs_hook=_unique_names,
+            )
+        return self._json
+
+
+class Transaction(APIRoute):
+    """Runs a handler of an unsafe method inside a unit of work.
+
+    The session is opened here and committed after the handler has returned and before anything is
+    sent: a client never reads 2xx for a change that failed to commit. With an `Idempotency-Key`
+    the answer is stored in the same transaction, and a repeat is answered from there.
+    """
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+        if (self.methods or set()) <= SAFE_METHODS:
+            return handle
+
+        async def in_transaction(request: Request) -> Response:
+            exact = ExactRequest(request.scope, request.receive)
+            key = _key(request)
+            try:
+                async with unit_of_work(request.state.resources.sessions) as session:
+                    request.state.session = session
+                    if key is None:
+                        return await handle(exact)
+                    return await _once(session, exact, key, handle)
+            except IntegrityError as error:
+                if KEY_TABLE in str(error.orig):
+                    raise StillRunning from None
+                raise
+
+        return in_transaction
+
+
+async def _once(
+    session: AsyncSession, request: ExactRequest, key: str, handle: Handler
+) -> Response:
+    """The first answer to this key: remembered, or given now.
+
+    The lock is taken in a statement of its own: the next one then sees what its last holder
+    committed.
+    """
+    owner_id: int = request.state.resources.owner_id
+    lock = func.hashtextextended(f"{owner_id}:{key}", 0)
+    if not await session.scalar(select(func.pg_try_advisory_xact_lock(lock))):
+        raise StillRunning
+    fingerprint = await _fingerprint(request)
+    known = await session.get(IdempotencyKey, (owner_id, key))
+    if known is not None:
+        if known.fingerprint != fingerprint:
+            raise KeyReused
+        return Response(known.body, known.status, media_type="application/json")
+    response = await handle(request)
+    session.add(
+        IdempotencyKey(
+            owner_id=owner_id,
+            key=key,
+            fingerprint=fingerprint,
+            status=response.status_code,
+            body=bytes(response.body),
+            created_at=utc_now(),
+        )
+    )
+    return response
+
+
+def _key(request: Request) -> str | None:
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not (1 <= len(key) <= MAX_KEY_LENGTH and key.isascii() and key.isprintable()):
+        raise RequestValidationError(
+            [
+                {
+                    "loc": ("header", "Idempotency-Key"),
+                    "msg": f"must be 1 to {MAX_KEY_LENGTH} printable ASCII characters",
+                    "type": "idempotency_key",
+                }
+            ]
+        )
+    return key
+
+
+async def _fingerprint(request: Request) -> bytes:
+    path = request.url.path.rstrip("/")
+    head = f"{request.method} {path}?{request.url.query}\n".encode()
+    return sha256(head + await request.body()).digest()
+
+
+def _refuse_constant(_: str) -> Any:
+    raise json.JSONDecodeError("NaN and Infinity are not numbers", "", 0)
+
+
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = dict(pairs)
+    if len(names) != len(pairs):
+        raise json.JSONDecodeError("A name is repeated", "", 0)
+    return names

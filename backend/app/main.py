@@ -1,0 +1,62 @@
+"""The HTTP application: assembly only."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TypedDict
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from app.api import ROUTERS, errors
+from app.api.guards import AnySlash, LocalOnly
+from app.bootstrap import Resources, open_resources
+from app.core.config import Settings
+
+DESCRIPTION = """
+A multi-factor strategy over ETFs: scores, proposals, paper trades, performance and risk.
+
+Money, prices and share quantities are decimal strings; ratios, weights and scores are numbers.
+Answers built on prices carry `as_of` and `stale`. Every answer names its market, and whether that
+market is simulated. Errors are problem documents (RFC 9457).
+"""
+
+MAX_BODY_BYTES = 256 * 1024
+
+
+class State(TypedDict):
+    resources: Resources
+
+
+def create_app(settings: Settings) -> FastAPI:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        async with open_resources(settings) as resources:
+            yield {"resources": resources}
+
+    app = FastAPI(
+        title="ETFTrader",
+        version="0.1.0",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        debug=False,
+        redirect_slashes=False,
+        max_body_size=MAX_BODY_BYTES,
+        responses=errors.problems(*errors.ALWAYS),
+    )
+    errors.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["*"],
+            allow_headers=["*"],
+        )
+    app.add_middleware(LocalOnly, origins=settings.cors_origins)
+    app.add_middleware(AnySlash)
+    app.add_middleware(errors.LastResort)
+    return app
+
+
+app = create_app(Settings.load())

@@ -1,0 +1,20 @@
+from pydantic import Field
+
+from app.schemas.base import Output
+
+
+class Fault(Output):
+    """One thing that is wrong with the request, without its value."""
+
+    location: list[str | int] = Field(description="Where: body, query, path or header, then names.")
+    message: str
+
+
+class Problem(Output):
+    """An error as RFC 9457 describes it."""
+
+    type: str = Field(examples=["urn:etftrader:insufficient-cash"])
+    title: str
+    status: int
+    detail: str = Field(description="What is wrong and what to do about it.")
+    errors: list[Fault] = Field(description="The parts of the request that are wrong, if any.")

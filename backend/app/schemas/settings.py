@@ -1,0 +1,118 @@
+"""The rules a portfolio follows: every setting with its bounds and its default."""
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from app.core.config import Settings
+from app.schemas.base import Exact, Input, Number, Text, Ticker, exactly
+
+Share = Annotated[Number, Field(ge=0, le=1)]
+Label = Annotated[Text, Field(min_length=1, max_length=100)]
+
+
+def _frozen(value: object) -> object:
+    """JSON has lists; settings never change after they are read."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+Labels = Annotated[tuple[Label, ...], BeforeValidator(_frozen), Field(max_length=50)]
+Tickers = Annotated[tuple[Ticker, ...], BeforeValidator(_frozen), Field(max_length=1000)]
+
+
+class _Choice(StrEnum):
+    """A word out of a few; JSON brings it as text."""
+
+
+class OptimizerName(_Choice):
+    MVO = "mvo"
+    RANK_BASED = "rank_based"
+    MINVAR = "minvar"
+    SIMPLE = "simple"
+
+
+class DriftMode(_Choice):
+    ABSOLUTE = "absolute"
+    RELATIVE = "relative"
+    HYBRID = "hybrid"
+
+
+class ScoreMethod(_Choice):
+    INTEGRATE = "integrate"
+    MIX = "mix"
+
+
+class ScoreWithin(_Choice):
+    MARKET = "market"
+    ASSET_CLASS = "asset_class"
+
+
+Lax = Field(strict=False)
+
+
+class FactorWeights(Input):
+    """Non-negative weights, normalised to sum 1; at least one is positive."""
+
+    momentum: Annotated[Number, Field(ge=0, le=1000)] = 0.35
+    quality: Annotated[Number, Field(ge=0, le=1000)] = 0.30
+    volatility: Annotated[Number, Field(ge=0, le=1000)] = 0.20
+    value: Annotated[Number, Field(ge=0, le=1000)] = 0.15
+
+
+class Universe(Input):
+    """Narrows the market's universe; an empty list narrows nothing."""
+
+    asset_classes: Labels = ()
+    regions: Labels = ()
+    issuers: Labels = ()
+    tickers: Tickers = ()
+    excluded: Tickers = ()
+
+
+class PortfolioSettings(Input):
+    """What a portfolio does by itself. Weights and fractions are of 1, costs in USD."""
+
+    optimizer: Annotated[OptimizerName, Lax]
+    num_positions: Annotated[int, Field(ge=1, le=500)]
+    drift_threshold: Annotated[Number, Field(gt=0, le=1)]
+    drift_mode: Annotated[DriftMode, Lax] = DriftMode.HYBRID
+    min_weight: Share = 0.02
+    max_weight: Share = 0.15
+    cash_buffer: Annotated[Number, Field(ge=0, le=0.9)] = 0.02
+    asset_class_caps: Annotated[dict[Label, Share], Field(max_length=50, default_factory=dict)]
+    max_correlation: Annotated[Number, Field(gt=0, le=1)] = 0.98
+    hold_buffer: Annotated[Number, Field(ge=1, le=10)] = 1.5
+    lookback: Annotated[int, Field(ge=20, le=2520)] = 252
+    risk_aversion: Annotated[Number, Field(ge=0, le=1000)] = 5.0
+    volatility_penalty: Annotated[Number, Field(ge=0, le=100)] = 0.01
+    cost_aversion: Annotated[Number, Field(ge=0, le=100)] = 1.0
+    factor_weights: FactorWeights = FactorWeights()
+    score_method: Annotated[ScoreMethod, Lax] = ScoreMethod.INTEGRATE
+    score_within: Annotated[ScoreWithin, Lax] = ScoreWithin.MARKET
+    universe: Universe = Universe()
+    min_trade: Annotated[Number, Field(ge=0, le=0.5)] = 0.005
+    fractional_shares: bool = False
+    commission: Annotated[Exact, *exactly(18, 2, ge=0, le=1000)]
+    slippage_pct: Annotated[Number, Field(ge=0, le=0.1)]
+    impact: Annotated[Number, Field(ge=0, le=10)] = 0.1
+    stop_loss_pct: Annotated[Number, Field(gt=0, lt=1)]
+    use_vix_adjustment: bool
+    trailing_stop: bool = False
+    cooldown_sessions: Annotated[int, Field(ge=0, le=252)] = 21
+    risk_free_rate: Annotated[Number, Field(ge=0, le=1)] = 0.04
+    benchmark: Ticker | None = Field(None, description="Left out: the market's broad fund.")
+
+
+def default_settings(settings: Settings) -> PortfolioSettings:
+    """The configured defaults."""
+    return PortfolioSettings(
+        optimizer=OptimizerName(settings.default_optimizer),
+        num_positions=settings.default_num_positions,
+        drift_threshold=settings.default_drift_threshold,
+        commission=Decimal(settings.default_commission),
+        slippage_pct=settings.default_slippage_pct,
+        stop_loss_pct=settings.default_stop_loss_pct,
+        use_vix_adjustment=settings.use_vix_adjustment,
+    )
