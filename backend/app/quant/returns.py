@@ -1,0 +1,151 @@
+"""From exact values and cash flows to rates of return: time-weighted and money-weighted.
+
+Money comes in as decimals; returns leave as floats, because from here on they are statistics.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+
+from app.quant.measured import Measured, Missing
+from app.quant.panel import FloatArray
+
+DAYS_PER_YEAR = 365
+
+
+def time_weighted(values: Sequence[Decimal], flows: Sequence[Decimal]) -> FloatArray:
+    """Daily returns of the T sessions between T + 1 values, free of deposits and withdrawals.
+
+    `flows[k]` (positive: into the portfolio) comes at the start of the session that ends with
+    `values[k + 1]`: r = values[k + 1] / (values[k] + flows[k]) - 1. NaN where no capital was at
+    work during the session.
+    """
+    if len(values) != len(flows) + 1:
+        raise ValueError(f"{len(values)} values need {len(values) - 1} flows, got {len(flows)}")
+    capital = [before + flow for before, flow in zip(values, flows, strict=False)]
+    return np.array(
+        [
+            float(end / start - 1) if start > 0 else math.nan
+            for start, end in zip(capital, values[1:], strict=True)
+        ]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyWeighted:
+    """Every yearly rate at which the flows are worth nothing today, lowest first.
+
+    Infinite stands for a rate beyond what a float holds: a large gain within days.
+    """
+
+    rates: tuple[float, ...]
+
+    @property
+    def rate(self) -> Measured:
+        """The money-weighted return, if exactly one rate fits."""
+        match self.rates:
+            case ():
+                return Missing("no rate of return explains the flows")
+            case (only,) if math.isinf(only):
+                return Missing("the flows span too few days for a yearly rate")
+            case (only,):
+                return only
+            case several:
+                listed = ", ".join(f"{rate:.1%}" for rate in several)
+                return Missing(f"several rates of return explain the flows: {listed}")
+
+
+def money_weighted(flows: Iterable[tuple[date, Decimal]]) -> MoneyWeighted:
+    """XIRR: all roots r > -1 of sum a_i (1 + r)^(-days_i / 365).
+
+    Deposits are negative, withdrawals and the final value positive. Flows of one day are netted.
+    """
+    netted: defaultdict[date, Decimal] = defaultdict(Decimal)
+    for on, amount in flows:
+        netted[on] += amount
+    days = sorted(on for on, amount in netted.items() if amount)
+    if len(days) < 2:
+        return MoneyWeighted(())
+    years = np.array([(on - days[0]).days / DAYS_PER_YEAR for on in days])
+    amounts = np.array([float(netted[on]) for on in days])
+    return MoneyWeighted(tuple(_rate(u) for u in _roots(years, amounts)))
+
+
+def _rate(log_growth: float) -> float:
+    return math.expm1(log_growth) if log_growth < LARGEST_LOG else math.inf
+
+
+# The net present value in u = ln(1 + r) is a sum of exponentials, F(u) = sum a_i e^(-t_i u), with
+# at most as many roots as its amounts change sign. Multiplying by e^(t_0 u) moves no root and makes
+# the first term constant; the derivative then has one term fewer, and between two of its roots
+# F is monotone. So the roots of each derivative enclose those of the one before, and bisection on
+# signs finds them all. Amounts are kept as sign and logarithm: nothing overflows.
+
+
+@dataclass(frozen=True, slots=True)
+class _Exponentials:
+    times: FloatArray
+    signs: FloatArray
+    logs: FloatArray
+
+    def derivative(self) -> "_Exponentials":
+        later = self.times[1:] - self.times[0]
+        return _Exponentials(later, -self.signs[1:], self.logs[1:] + np.log(later))
+
+    def changes(self) -> int:
+        return int(np.count_nonzero(np.diff(self.signs)))
+
+    def sign(self, u: float) -> int:
+        """The sign of F at u; 0 where the terms cancel to rounding."""
+        exponents = self.logs - self.times * u
+        sizes = np.exp(exponents - exponents.max())
+        total = float(self.signs @ sizes)
+        return 0 if abs(total) <= CANCELLED * float(sizes.sum()) else int(math.copysign(1, total))
+
+
+LARGEST_LOG = 700.0
+CANCELLED = 1e-14
+NARROW = 1e-14
+
+
+def _roots(times: FloatArray, amounts: FloatArray) -> list[float]:
+    levels = [_Exponentials(times, np.sign(amounts), np.log(np.abs(amounts)))]
+    while levels[-1].changes() > 1:
+        levels.append(levels[-1].derivative())
+    roots: list[float] = []
+    for level in reversed(levels):
+        roots = _between(level, roots)
+    return roots
+
+
+def _between(curve: _Exponentials, turning: list[float]) -> list[float]:
+    """The roots of a curve that is monotone between consecutive turning points."""
+    if curve.changes() == 0:
+        return []
+    reach = 1.0 + max((abs(u) for u in turning), default=0.0)
+    while curve.sign(reach) != curve.signs[0] or curve.sign(-reach) != curve.signs[-1]:
+        reach *= 2.0
+    edges = [-reach, *turning, reach]
+    signs = [curve.sign(u) for u in edges]
+    touching = [u for u, sign in zip(edges, signs, strict=True) if sign == 0]
+    crossing = [
+        _bisect(curve, edges[k], edges[k + 1], signs[k])
+        for k in range(len(edges) - 1)
+        if signs[k] * signs[k + 1] < 0
+    ]
+    return sorted(touching + crossing)
+
+
+def _bisect(curve: _Exponentials, low: float, high: float, sign_low: int) -> float:
+    while high - low > NARROW * (1.0 + abs(low)):
+        middle = 0.5 * (low + high)
+        sign = curve.sign(middle)
+        if sign == 0:
+            return middle
+        low, high = (middle, high) if sign == sign_low else (low, middle)
+    return 0.5 * (low + high)
