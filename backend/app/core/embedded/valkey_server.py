@@ -1,0 +1,78 @@
+"""The embedded Valkey: cache, publish and subscribe, limits. Nothing in it needs to last."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+
+from app.core.embedded import process
+from app.core.embedded.errors import EmbeddedServerFailed
+from app.core.embedded.home import Home
+from app.core.embedded.locks import Progress
+from app.core.embedded.process import Launch
+from app.core.embedded.programs import valkey_server
+
+SOCKET = "valkey.sock"
+FILE_OF_SECRET = "valkey.password"
+CONFIGURATION = """\
+port 0
+unixsocket {socket}
+unixsocketperm 700
+requirepass {password}
+save ""
+appendonly no
+maxmemory 256mb
+maxmemory-policy volatile-lru
+daemonize no
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Valkey:
+    """The server of one data directory."""
+
+    home: Home
+
+    @property
+    def name(self) -> str:
+        return "Valkey"
+
+    @property
+    def log(self) -> Path:
+        return self.home.logs / "valkey.log"
+
+    @property
+    def socket(self) -> Path:
+        return self.home.socket_folder(self.home.run) / SOCKET
+
+    @property
+    def url(self) -> str:
+        return f"unix://:{self.home.secret(FILE_OF_SECRET)}@{self.socket}?db=0"
+
+    def ready(self) -> bool:
+        if process.listener(self.socket) is None:
+            return False
+        client = redis.Redis.from_url(self.url, socket_timeout=5)
+        try:
+            return bool(client.ping())
+        except redis.AuthenticationError as error:
+            raise EmbeddedServerFailed(
+                f"The running Valkey refuses the password in {FILE_OF_SECRET}: stop it, or put "
+                f"back the file."
+            ) from error
+        except redis.RedisError:  # starting or ending
+            return False
+        finally:
+            client.close()
+
+    def launch(self, lock: int, progress: Progress) -> None:  # noqa: ARG002 starts at once
+        configuration = self.home.run / "valkey.conf"
+        configuration.unlink(missing_ok=True)
+        configuration.touch(mode=0o600)
+        configuration.write_text(
+            CONFIGURATION.format(socket=SOCKET, password=self.home.secret(FILE_OF_SECRET))
+        )
+        # The socket's name is relative to the folder it starts in: any length of path will do.
+        command = (os.fspath(valkey_server()), os.fspath(configuration))
+        Launch(command, self.home.run, self.log, lock).detached()
