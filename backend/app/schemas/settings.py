@@ -81,7 +81,9 @@ class PortfolioSettings(Input):
     min_weight: Share = 0.02
     max_weight: Share = 0.15
     cash_buffer: Annotated[Number, Field(ge=0, le=0.9)] = 0.02
-    asset_class_caps: Annotated[dict[Label, Share], Field(max_length=50, default_factory=dict)]
+    asset_class_caps: Annotated[dict[Label, Share], Field(max_length=50)] = Field(
+        default_factory=dict
+    )
     max_correlation: Annotated[Number, Field(gt=0, le=1)] = 0.98
     hold_buffer: Annotated[Number, Field(ge=1, le=10)] = 1.5
     lookback: Annotated[int, Field(ge=20, le=2520)] = 252
