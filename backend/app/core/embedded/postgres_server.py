@@ -123,27 +123,31 @@ class PostgreSQL:
         draft = self.home.data_dir / "postgres.new"
         if draft.exists():
             shutil.rmtree(draft)
-        (draft / "cluster").mkdir(parents=True, mode=PRIVATE)
-        draft.chmod(PRIVATE)
+        cluster = draft / "cluster"
+        draft.mkdir(mode=PRIVATE)
+        cluster.mkdir(mode=PRIVATE)
         password = draft / "password"
         password.touch(mode=0o600)
         password.write_text(self.home.secret(_password_file(SUPERUSER)))
         who = identity.choose(programs_for(None), draft)
         who.take(draft)
-        place = who.cluster(draft)
         options = ("--no-locale", "--encoding=UTF8", "--data-checksums", "--auth=scram-sha-256")
         command = who.command(
             "initdb",
-            *(f"--username={SUPERUSER}", f"--pwfile={place}/password", f"--pgdata={place}/cluster"),
+            *(
+                f"--username={SUPERUSER}",
+                "--pwfile=../password",
+                f"--pgdata={who.cluster(cluster)}",
+            ),
             *options,
             *(() if self.durable else ("--no-sync",)),
         )
-        if not self._launch(command, draft, who, lock).to_its_end():
+        if not self._launch(command, cluster, who, lock).to_its_end():
             raise EmbeddedServerFailed(
                 f"The database cluster could not be created. The last lines of {self.log}:\n"
                 f"{process.last_lines(self.log)}"
             )
-        (draft / "cluster").rename(self.cluster)
+        cluster.rename(self.cluster)
         _sync(self.home.data_dir)
         shutil.rmtree(draft)
 

@@ -14,7 +14,7 @@ from app.core.embedded.process import Launch
 from app.core.embedded.programs import valkey_server
 
 SOCKET = "valkey.sock"
-FILE_OF_SECRET = "valkey.password"
+SECRET_FILE = "valkey.password"  # noqa: S105 a file name
 CONFIGURATION = """\
 port 0
 unixsocket {socket}
@@ -48,7 +48,7 @@ class Valkey:
 
     @property
     def url(self) -> str:
-        return f"unix://:{self.home.secret(FILE_OF_SECRET)}@{self.socket}?db=0"
+        return f"unix://:{self.home.secret(SECRET_FILE)}@{self.socket}?db=0"
 
     def ready(self) -> bool:
         if process.listener(self.socket) is None:
@@ -58,7 +58,7 @@ class Valkey:
             return bool(client.ping())
         except redis.AuthenticationError as error:
             raise EmbeddedServerFailed(
-                f"The running Valkey refuses the password in {FILE_OF_SECRET}: stop it, or put "
+                f"The running Valkey refuses the password in {SECRET_FILE}: stop it, or put "
                 f"back the file."
             ) from error
         except redis.RedisError:  # starting or ending
@@ -71,7 +71,7 @@ class Valkey:
         configuration.unlink(missing_ok=True)
         configuration.touch(mode=0o600)
         configuration.write_text(
-            CONFIGURATION.format(socket=SOCKET, password=self.home.secret(FILE_OF_SECRET))
+            CONFIGURATION.format(socket=SOCKET, password=self.home.secret(SECRET_FILE))
         )
         # The socket's name is relative to the folder it starts in: any length of path will do.
         command = (os.fspath(valkey_server()), os.fspath(configuration))
