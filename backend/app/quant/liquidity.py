@@ -1,0 +1,36 @@
+"""How easily an ETF trades, measured from its own history: what market impact depends on."""
+
+import numpy as np
+
+from app.quant.covariance import recent_returns
+from app.quant.panel import FloatArray, IntArray, Panel
+
+LIQUIDITY_SESSIONS = 63
+
+
+def measure(panel: Panel, rows: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Daily volatility (a fraction) and average daily value traded (money) of the ETFs in `rows`.
+
+    Over the last 63 sessions of the panel, or as many as it has: the standard deviation (n - 1) of
+    returns, the mean of traded close times volume. What is missing is left out; NaN where nothing
+    is known, fewer than two returns, or nothing was traded.
+    """
+    sessions = min(LIQUIDITY_SESSIONS, len(panel) - 1)
+    returns = recent_returns(panel, rows, sessions)
+    traded = panel.close[rows, -LIQUIDITY_SESSIONS:] * panel.volume[rows, -LIQUIDITY_SESSIONS:]
+    value = _mean(traded)
+    return _deviation(returns), np.where(value > 0.0, value, np.nan)
+
+
+def _mean(values: FloatArray) -> FloatArray:
+    known = ~np.isnan(values)
+    count = known.sum(axis=1)
+    total = np.where(known, values, 0.0).sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _deviation(values: FloatArray) -> FloatArray:
+    squares = (values - _mean(values)[:, None]) ** 2
+    count = (~np.isnan(values)).sum(axis=1)
+    total = np.where(np.isnan(squares), 0.0, squares).sum(axis=1)
+    return np.where(count > 1, np.sqrt(total / np.maximum(count - 1, 1)), np.nan)
