@@ -1,0 +1,63 @@
+"""What every test can ask for."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests import servers
+from tests.servers import Run, ServerUrls
+
+FOLDER_OF_RUN = "ETFTRADER_TEST_RUN"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that the developer started owns the run's folder; workers inherit its name."""
+    if hasattr(config, "workerinput"):
+        return
+    stack = ExitStack()
+    run = stack.enter_context(servers.new_run())
+    os.environ[FOLDER_OF_RUN] = str(run.folder)  # noqa: TID251 the way to tell the workers
+    config.add_cleanup(stack.close)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "server_urls" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.database)
+
+
+@pytest.fixture(scope="session")
+def run() -> Run:
+    return Run(Path(servers.ENVIRONMENT[FOLDER_OF_RUN]))
+
+
+@pytest.fixture(scope="session")
+def server_urls(run: Run) -> Iterator[ServerUrls]:
+    """PostgreSQL and Redis, shared by all workers of this run."""
+    with run.servers() as urls:
+        yield urls
+
+
+@pytest.fixture(scope="session")
+def database_url(run: Run, server_urls: ServerUrls, worker_id: str) -> Iterator[str]:
+    """This worker's own database at the newest schema, empty at first; tests share it."""
+    with run.new_database(server_urls, worker_id) as url:
+        yield url
+
+
+@pytest.fixture
+def fresh_database_url(run: Run, server_urls: ServerUrls, worker_id: str) -> Iterator[str]:
+    """An empty database at the newest schema, for one test alone."""
+    with run.new_database(server_urls, f"{worker_id}_fresh") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_url(server_urls: ServerUrls, worker_id: str) -> Iterator[str]:
+    """This worker's own Redis database, empty at first; tests share it."""
+    worker = int(worker_id.removeprefix("gw")) if worker_id != "master" else 0
+    with servers.redis_of_worker(server_urls, worker) as url:
+        yield url
