@@ -1,5 +1,5 @@
 """The HTTP interface: one module per resource."""
 
-from app.api import health
+from app.api import factors, health
 
-ROUTERS = (health.router,)
+ROUTERS = (health.router, factors.router)

@@ -1,5 +1,7 @@
-"""Bytes that were made once and can be made again: Redis when it answers, nothing otherwise."""
+"""Bytes that were made once and can be made again: in this process, then in Redis."""
 
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import structlog
@@ -9,10 +11,11 @@ from redis.exceptions import RedisError
 log = structlog.get_logger()
 
 LIFETIME = timedelta(days=1)
+KEPT_HERE = 64
 
 
 class ByteCache:
-    """Shares finished answers between processes.
+    """Finished answers, kept in this process and shared with others through Redis.
 
     Keys name the data version, so an entry is never wrong, only unused. A Redis that is away costs
     time, never an answer.
@@ -20,20 +23,24 @@ class ByteCache:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
+        self._here: OrderedDict[str, bytes] = OrderedDict()
 
-    async def get(self, key: str) -> bytes | None:
-        try:
-            found = await self._redis.get(key)
-        except (RedisError, OSError) as error:
-            log.warning("cache_away", error=type(error).__name__)
-            return None
-        return found.encode() if isinstance(found, str) else found
+    def kept(self, key: str) -> bytes | None:
+        """What this process holds."""
+        found = self._here.get(key)
+        if found is not None:
+            self._here.move_to_end(key)
+        return found
 
-    async def put(self, key: str, value: bytes) -> None:
-        try:
-            await self._redis.set(key, value, ex=LIFETIME)
-        except (RedisError, OSError) as error:
-            log.warning("cache_away", error=type(error).__name__)
+    async def get_or_make(self, key: str, make: Callable[[], Awaitable[bytes]]) -> bytes:
+        found = self.kept(key)
+        if found is None:
+            found = await self._shared(key)
+            if found is None:
+                found = await make()
+                await self._share(key, found)
+            self._keep(key, found)
+        return found
 
     async def answers(self) -> bool:
         try:
@@ -43,6 +50,25 @@ class ByteCache:
 
     async def close(self) -> None:
         await self._redis.aclose()
+
+    def _keep(self, key: str, value: bytes) -> None:
+        self._here[key] = value
+        while len(self._here) > KEPT_HERE:
+            self._here.popitem(last=False)
+
+    async def _shared(self, key: str) -> bytes | None:
+        try:
+            found = await self._redis.get(key)
+        except (RedisError, OSError) as error:
+            log.warning("cache_away", error=type(error).__name__)
+            return None
+        return found.encode() if isinstance(found, str) else found
+
+    async def _share(self, key: str, value: bytes) -> None:
+        try:
+            await self._redis.set(key, value, ex=LIFETIME)
+        except (RedisError, OSError) as error:
+            log.warning("cache_away", error=type(error).__name__)
 
 
 def open_cache(url: str) -> ByteCache:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import lru_cache
 
 from sqlalchemy import MetaData
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -51,12 +52,17 @@ def open_sessions(engine: AsyncEngine) -> Sessions:
 async def reading(sessions: Sessions) -> AsyncIterator[AsyncSession]:
     """A session whose statements each stand alone: no BEGIN and no ROLLBACK to wait for.
 
-    A reader that needs two statements to agree opens a `unit_of_work` instead.
+    A reader that needs two statements to agree opens a `unit_of_work` instead. No connection is
+    taken before the first statement. Raises `Unavailable` when the database is away.
     """
     with database_faults():
-        async with sessions() as session:
-            await session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+        async with sessions(bind=_autocommitting(sessions.kw["bind"])) as session:
             yield session
+
+
+@lru_cache(maxsize=16)
+def _autocommitting(engine: AsyncEngine) -> AsyncEngine:
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 @contextmanager

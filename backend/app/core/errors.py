@@ -85,6 +85,13 @@ class NoMarketData(Conflict):
         )
 
 
+class NotScored(Conflict):
+    def __init__(self, market: str) -> None:
+        super().__init__(
+            f"The market '{market}' has prices and no scores yet: run 'etftrader factors score'."
+        )
+
+
 class BadFile(ETFTraderError):
     """A file that cannot be imported; the message names the file's fault."""
 

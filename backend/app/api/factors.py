@@ -1,0 +1,63 @@
+"""Factor scores and what they recommend."""
+
+import gzip
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from app.api.deps import MarketDep, ResourcesDep, SessionDep
+from app.api.errors import problems
+from app.core.clock import utc_now
+from app.schemas.factor import LatestScores, ScoreHistory
+from app.services import freshness, scoring
+
+router = APIRouter(prefix="/api/factors", tags=["factors"])
+
+TickerPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9.\-]{0,31}$", examples=["SPY"])]
+
+
+@router.get("/latest", response_model=LatestScores, responses=problems(404, 409))
+async def latest(
+    request: Request,
+    market: MarketDep,
+    session: SessionDep,
+    resources: ResourcesDep,
+    unscored: Annotated[
+        bool, Query(description="Also list the ETFs without a score")
+    ] = False,
+) -> Response:
+    """The scores of every ETF at the market's latest close, best first, whole.
+
+    The bytes are made once per data version and shared between processes.
+    """
+    now = utc_now()
+    behind = freshness.behind(market, now)
+    name = f"scores:{market.data_version}:{behind}:{unscored:d}"
+
+    async def plain() -> bytes:
+        answer = await scoring.latest_scores(session, market, unscored=unscored, now=now)
+        return answer.model_dump_json().encode()
+
+    async def packed() -> bytes:
+        return gzip.compress(await resources.cache.get_or_make(name, plain), mtime=0)
+
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        body = await resources.cache.get_or_make(name, plain)
+        return _json(body, {"Vary": "Accept-Encoding"})
+    body = await resources.cache.get_or_make(f"{name}:gzip", packed)
+    return _json(body, {"Vary": "Accept-Encoding", "Content-Encoding": "gzip"})
+
+
+@router.get("/{ticker}", responses=problems(404, 409))
+async def of_one_etf(
+    ticker: TickerPath,
+    market: MarketDep,
+    session: SessionDep,
+    days: Annotated[int, Query(ge=1, le=10_000, description="How many sessions back")] = 90,
+) -> ScoreHistory:
+    """The scores of one ETF over its last sessions, or the reason it has none."""
+    return await scoring.history(session, market, ticker.upper(), days=days, now=utc_now())
+
+
+def _json(body: bytes, headers: dict[str, str]) -> Response:
+    return Response(body, headers=headers, media_type="application/json")

@@ -1,0 +1,36 @@
+"""How old a market's latest prices are, counted in sessions, never in days."""
+
+from datetime import date, datetime
+from typing import TypedDict
+
+from app.core import calendar
+from app.market_data.snapshot import MarketSnapshot
+
+
+class AsOfFields(TypedDict):
+    """The fields of `schemas.market.AsOf`."""
+
+    market: str
+    simulated: bool
+    as_of: date
+    stale: bool
+    sessions_behind: int
+
+
+def behind(market: MarketSnapshot, now: datetime) -> int:
+    """How many sessions have closed by `now` that the market has no prices of."""
+    return max(
+        calendar.sessions_between(market.latest_session, calendar.last_completed_session(now)), 0
+    )
+
+
+def as_of(market: MarketSnapshot, now: datetime) -> AsOfFields:
+    """What an answer built on the market's latest close says about it."""
+    missing = behind(market, now)
+    return AsOfFields(
+        market=market.code,
+        simulated=market.simulated,
+        as_of=market.latest_session,
+        stale=missing > 0,
+        sessions_behind=missing,
+    )
