@@ -22,9 +22,7 @@ async def latest(
     market: MarketDep,
     session: SessionDep,
     resources: ResourcesDep,
-    unscored: Annotated[
-        bool, Query(description="Also list the ETFs without a score")
-    ] = False,
+    unscored: Annotated[bool, Query(description="Also list the ETFs without a score")] = False,
 ) -> Response:
     """The scores of every ETF at the market's latest close, best first, whole.
 
