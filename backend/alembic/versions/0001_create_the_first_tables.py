@@ -347,6 +347,7 @@ def upgrade() -> None:
         sa.Column("quantity", sa.Numeric(precision=18, scale=6), nullable=True),
         sa.Column("reference_price", sa.Numeric(precision=18, scale=6), nullable=True),
         sa.Column("price", sa.Numeric(precision=18, scale=6), nullable=True),
+        sa.Column("price_date", sa.Date(), nullable=True),
         sa.Column("fee", sa.Numeric(precision=18, scale=2), nullable=False),
         sa.Column("amount", sa.Numeric(precision=18, scale=2), nullable=False),
         sa.Column("session", sa.Date(), nullable=False),

@@ -61,6 +61,8 @@ class LedgerEntry(Base):
     """The close the order was priced from, before spread, slippage and impact."""
     price: Mapped[Price | None]
     """The fill price."""
+    price_date: Mapped[date | None]
+    """The session of that close: before `session` where the last close was carried."""
     fee: Mapped[Money]
     amount: Mapped[Money]
     session: Mapped[date]
