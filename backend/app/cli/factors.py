@@ -1,0 +1,115 @@
+"""Scores of the market: make them, list the best, show one ETF."""
+
+from datetime import datetime
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from app.cli.output import console, describe, print_json, print_table
+from app.cli.progress import bar
+from app.cli.runtime import Context, JsonOption, MarketOption, run
+from app.schemas.factor import LatestScores, ScoreHistory
+from app.services import scoring
+from app.services.scoring import Scored
+
+app = typer.Typer(help="Factor scores.", no_args_is_help=True)
+
+
+@app.command()
+def score(
+    date: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="One past session instead of the last 252."),
+    ] = None,
+    market: MarketOption = None,
+) -> None:
+    """Score the market's last 252 sessions where scores are missing, or one session anew."""
+
+    async def command(context: Context) -> Scored:
+        found = await context.market(market)
+        with bar("Scoring sessions") as progress:
+            if date is None:
+                return await scoring.score_missing(context.session, found, progress=progress)
+            day = np.array([date.date()], "datetime64[D]")
+            return await scoring.score_and_store(context.session, found, day, progress=progress)
+
+    scored = run(command)
+    console.print(
+        f"Scored {scored.sessions} sessions. On {scored.latest} {scored.etfs_scored} ETFs have a "
+        f"score and {scored.etfs_excluded} have none."
+    )
+
+
+@app.command()
+def top(
+    count: Annotated[int, typer.Option(min=1, max=10_000, help="How many to list.")] = 20,
+    market: MarketOption = None,
+    json: JsonOption = False,
+) -> None:
+    """The best composites of the latest session."""
+
+    async def command(context: Context) -> LatestScores:
+        found = await context.market(market)
+        return await scoring.latest_scores(context.session, found, unscored=False, now=context.now)
+
+    answer = run(command)
+    shown = answer.model_copy(update={"scores": answer.scores[:count]})
+    if json:
+        print_json(shown)
+        return
+    print_table(
+        f"Best of {answer.scored} scored ETFs ({describe(answer)})",
+        ("rank", "ticker", "name", "composite", "momentum", "quality", "volatility", "value"),
+        (
+            (
+                row.rank,
+                row.ticker,
+                row.name,
+                row.composite,
+                row.momentum,
+                row.quality,
+                row.volatility,
+                row.value,
+            )
+            for row in shown.scores
+        ),
+    )
+
+
+@app.command()
+def show(
+    ticker: str,
+    days: Annotated[int, typer.Option(min=1, max=10_000, help="How many sessions.")] = 10,
+    market: MarketOption = None,
+    json: JsonOption = False,
+) -> None:
+    """The scores of one ETF over its last sessions, or the reason it has none."""
+
+    async def command(context: Context) -> ScoreHistory:
+        found = await context.market(market)
+        return await scoring.history(
+            context.session, found, ticker.upper(), days=days, now=context.now
+        )
+
+    answer = run(command)
+    if json:
+        print_json(answer)
+        return
+    print_table(
+        f"{answer.ticker} {answer.name or ''} ({describe(answer)})",
+        ("session", "rank", "composite", "momentum", "quality", "volatility", "value", "reason"),
+        (
+            (
+                row.session,
+                row.rank,
+                row.composite,
+                row.momentum,
+                row.quality,
+                row.volatility,
+                row.value,
+                row.reason or "",
+            )
+            for row in answer.history
+        ),
+    )
