@@ -1,10 +1,11 @@
 """Performance metrics against closed forms and two independent implementations."""
 
 import math
-import warnings
 from dataclasses import fields
 from datetime import date
+from typing import Any
 
+import empyrical
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,14 +17,8 @@ from app.quant.metrics import Dated, Metrics, compute
 from app.quant.panel import DateArray, FloatArray
 from app.quant.statistics import Drawdown, cagr
 
-with warnings.catch_warnings():
-    # empyrical's own imports, not its arithmetic
-    warnings.simplefilter("ignore", category=SyntaxWarning)
-    warnings.simplefilter("ignore", category=DeprecationWarning)
-    warnings.simplefilter("ignore", category=UserWarning)
-    import empyrical
-
 RF = 0.04
+about: Any = pytest.approx
 
 
 def weekdays(count: int, first: str = "2020-01-01") -> DateArray:
@@ -87,7 +82,7 @@ def test_a_drawdown_has_its_dates_and_its_length() -> None:
     found = of([0.25, -0.2, -0.1, 0.5, -0.1])
     days = [d.item() for d in weekdays(6)]
     assert found.worst_drawdown == Drawdown(
-        depth=pytest.approx(-0.28),
+        depth=about(-0.28),
         peak=days[1],
         trough=days[3],
         recovery=days[4],
@@ -111,8 +106,8 @@ def test_the_best_and_worst_days_and_months_are_dated() -> None:
     found = compute(np.array([0.02, 0.03, 0.04, -0.05]), dates, rf=RF)
     assert found.best_day == Dated(0.04, date(2020, 2, 28))
     assert found.worst_day == Dated(-0.05, date(2020, 3, 2))
-    assert found.best_month == Dated(pytest.approx(1.03 * 1.04 - 1), date(2020, 2, 28))
-    assert found.worst_month == Dated(pytest.approx(-0.05), date(2020, 3, 2))
+    assert found.best_month == Dated(about(1.03 * 1.04 - 1), date(2020, 2, 28))
+    assert found.worst_month == Dated(about(-0.05), date(2020, 3, 2))
 
 
 def test_capture_compares_mean_returns_on_rising_and_falling_days() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.quant.measured import Missing
 from app.quant.panel import FloatArray
-from app.quant.risk import Concentration, assess, concentration_of
+from app.quant.risk import assess, concentration_of
 
 
 def history(rows: int, sessions: int = 300, seed: int = 1) -> FloatArray:
@@ -47,7 +47,7 @@ def test_holding_half_the_benchmark_has_half_its_beta_and_value_at_risk() -> Non
 @pytest.mark.parametrize("invested", [1.0, 0.95, 0.3])
 def test_twenty_equal_positions_count_as_twenty_whatever_the_cash(invested: float) -> None:
     found = concentration_of(np.full(20, invested / 20))
-    assert found == Concentration(pytest.approx(0.05), pytest.approx(20.0))
+    assert (found.hhi, found.effective_number) == pytest.approx((0.05, 20.0))
 
 
 def test_only_sessions_on_which_every_position_has_a_return_count() -> None:
