@@ -9,7 +9,9 @@ from app.api.deps import MarketDep, ResourcesDep, SessionDep
 from app.api.errors import problems
 from app.core.clock import utc_now
 from app.schemas.factor import LatestScores, ScoreHistory
-from app.services import freshness, scoring
+from app.schemas.recommendation import Recommendations
+from app.schemas.settings import OptimizerName, default_settings
+from app.services import freshness, recommending, scoring
 
 router = APIRouter(prefix="/api/factors", tags=["factors"])
 
@@ -44,6 +46,25 @@ async def latest(
         return _json(body, {"Vary": "Accept-Encoding"})
     body = await resources.cache.get_or_make(f"{name}:gzip", packed)
     return _json(body, {"Vary": "Accept-Encoding", "Content-Encoding": "gzip"})
+
+
+@router.get("/recommendations", responses=problems(404, 409))
+async def recommendations(
+    market: MarketDep,
+    resources: ResourcesDep,
+    num_positions: Annotated[int | None, Query(ge=1, le=500, examples=[20])] = None,
+    optimizer: Annotated[OptimizerName | None, Query(examples=["mvo"])] = None,
+) -> Recommendations:
+    """What a new portfolio would hold at the latest close, with a reason for each name.
+
+    Limits that no portfolio can meet are refused with the limits that clash.
+    """
+    settings = default_settings(resources.settings)
+    chosen = {"num_positions": num_positions, "optimizer": optimizer}
+    settings = settings.model_copy(
+        update={name: value for name, value in chosen.items() if value is not None}
+    )
+    return await recommending.recommend(market, settings, now=utc_now())
 
 
 @router.get("/{ticker}", responses=problems(404, 409))

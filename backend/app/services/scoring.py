@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import NotFound, NotScored
 from app.market_data.snapshot import MarketSnapshot
 from app.models import FactorScore
-from app.quant.factors import FORMULA_VERSION, Scores, ScoreSettings, score_sessions
+from app.quant.factors.scoring import FORMULA_VERSION, Scores, ScoreSettings, score_sessions
 from app.quant.factors.universe import Exclusion, UniverseRules
 from app.quant.panel import DateArray
 from app.schemas.factor import (
