@@ -14,7 +14,7 @@ from app.market_data.simulated.streams import blocks_for
 from app.market_data.simulated.volatility_index import volatility_index
 from app.quant.panel import DateArray, IntArray
 
-SEED = 24
+SEED = 39
 
 
 @dataclass(frozen=True, slots=True)

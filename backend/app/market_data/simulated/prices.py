@@ -9,7 +9,7 @@ from app.market_data.simulated.roster import Roster, typical_volatility
 from app.market_data.simulated.streams import BLOCK, Purpose, in_blocks
 from app.quant.panel import SESSIONS_PER_YEAR, BoolArray, FloatArray
 
-SPLIT_ABOVE = 260.0
+SPLIT_ABOVE = 400.0
 REVERSE_BELOW, REVERSE_BELOW_SHARE, REVERSE_RATIO = 2.0, 0.22, 0.2
 LONGEST_IDLE = 3
 
