@@ -46,6 +46,8 @@ class CrossSection:
         result = np.full(len(values), np.nan)
         known = ~np.isnan(values)
         for part in self._parts(known):
+            if not part.any():
+                continue
             result[part] = rule(values[part].astype(np.float64))
         return result
 
@@ -57,8 +59,6 @@ class CrossSection:
 
 
 def _clipped(values: FloatArray, percentiles: tuple[float, float]) -> FloatArray:
-    if len(values) == 0:
-        return values
     ordered = np.sort(values)
     low, high = (_percentile(ordered, percentile) for percentile in percentiles)
     return np.minimum(np.maximum(values, low), high)
@@ -72,7 +72,7 @@ def _percentile(ordered: FloatArray, percentile: float) -> float:
 
 
 def _standardised(values: FloatArray) -> FloatArray:
-    if len(values) == 0 or np.ptp(values) <= ROUNDING * np.abs(values).max():
+    if np.ptp(values) <= ROUNDING * np.abs(values).max():
         return np.full(len(values), np.nan)
     apart = values - values.mean()
     return apart / np.sqrt((apart @ apart) / (len(values) - 1))
@@ -81,11 +81,11 @@ def _standardised(values: FloatArray) -> FloatArray:
 def _percentile_ranks(values: FloatArray) -> FloatArray:
     order = np.argsort(values, kind="stable")
     ordered = values[order]
-    first = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])[: len(values)]))
+    first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
     sizes = np.diff(np.append(first, len(values)))
     ranks = np.empty(len(values))
     ranks[order] = np.repeat(first + (sizes + 1) / 2.0, sizes)
-    return ranks / max(len(values), 1)
+    return ranks / len(values)
 
 
 class Composite(StrEnum):

@@ -7,6 +7,7 @@ over many: a sweep only shares the preparation of closes and returns.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -73,7 +74,7 @@ class Scores:
         order = np.argsort(self.rank, kind="stable")
         return order[self.rank[order] > 0][:count]
 
-    def reason(self, row: int) -> Exclusion | None:
+    def reason(self, row: int | np.integer[Any]) -> Exclusion | None:
         """Why the ETF has no score, None where it has one."""
         return reason_of(int(self.exclusion[row]))
 
