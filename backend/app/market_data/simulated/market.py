@@ -15,6 +15,7 @@ from app.market_data.simulated.volatility_index import volatility_index
 from app.quant.panel import DateArray, IntArray
 
 SEED = 39
+"""A market whose tenth year sees calm, ordinary and strained weeks, stops and drift."""
 
 
 @dataclass(frozen=True, slots=True)
