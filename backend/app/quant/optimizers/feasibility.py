@@ -178,11 +178,11 @@ def _caps(shape: Shape) -> Iterator[Relaxation]:
     limits = shape.limits
     needs = {group: count * limits.min_weight for group, count in shape.counts.items()}
     tight = {group: need for group, need in needs.items() if need > limits.caps[group] + TOLERANCE}
-    if tight:
+    if tight and max(tight.values()) <= 1.0:
         yield _with_caps(shape, tight)
     missing = limits.invested - shape.reach
     for group, count in shape.counts.items():
-        wider = limits.caps[group] + missing
+        wider = min(limits.caps[group] + missing, 1.0)
         if missing > 0.0 and wider <= count * limits.max_weight:
             yield _with_caps(shape, {group: wider})
 

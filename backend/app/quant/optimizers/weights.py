@@ -50,6 +50,9 @@ def finish(weights: FloatArray, problem: Problem) -> FloatArray:
     if abs(missing) > MAX_VIOLATION * len(problem):
         raise SolveFailed(f"weights miss their sum by {missing:.1e}")
     room = _room(weights, problem, upwards=missing > 0.0)
+    between = np.where((weights > limits.min_weight) & (weights < limits.max_weight), room, 0.0)
+    if float(between.sum()) >= abs(missing):
+        room = between
     if total := float(room.sum()):
         weights = weights + max(min(missing / total, 1.0), -1.0) * room
     if (missed := _violation(weights, problem)) > TOLERANCE:
