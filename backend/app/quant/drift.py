@@ -166,12 +166,14 @@ def _inside(names: tuple[NameDrift, ...]) -> str:
     worst = _largest(names)
     if worst is None:
         return "Nothing is held and nothing is wanted."
-    return f"Every position is inside its bands; the furthest, {_described(worst)}."
+    if worst.drift == 0.0:
+        return "Every position is at its target."
+    return f"Every position is inside its bands: {_described(worst, ', the furthest off,')}."
 
 
-def _described(name: NameDrift) -> str:
+def _described(name: NameDrift, aside: str = "") -> str:
     side = "over" if name.drift > 0.0 else "under"
-    return f"{name.ticker} is {_points(abs(name.drift))} points {side} its target"
+    return f"{name.ticker}{aside} is {_points(abs(name.drift))} points {side} its target"
 
 
 def _points(fraction: float) -> str:

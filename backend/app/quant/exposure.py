@@ -1,6 +1,8 @@
 """Portfolio drawdown rule: how much of the targets to hold after a deep fall, as pure states."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import reduce
 
 # An index built from daily returns that stands exactly on a limit may miss it by a few ulps.
 ROUNDING = 1e-12
@@ -52,3 +54,10 @@ def after_session(state: ExposureState, index: float, policy: ExposurePolicy) ->
     if served >= policy.restore_after:
         return ExposureState(peak=index)
     return replace(state, sessions_reduced=served)
+
+
+def replay(indices: Iterable[float], policy: ExposurePolicy) -> ExposureState:
+    """The state after a history that began at 1.0; `indices` are the closes since."""
+    return reduce(
+        lambda state, index: after_session(state, index, policy), indices, ExposureState(peak=1.0)
+    )

@@ -14,7 +14,7 @@ class Missing:
 Measured: TypeAlias = float | Missing
 
 
-def number(value: object) -> float | None:
+def number(value: Measured) -> float | None:
     """The number for an answer's field; None where it is missing."""
     return value if isinstance(value, float) else None
 

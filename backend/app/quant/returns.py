@@ -36,6 +36,11 @@ def time_weighted(values: Sequence[Decimal], flows: Sequence[Decimal]) -> FloatA
     )
 
 
+def growth(returns: FloatArray) -> FloatArray:
+    """What one unit has become by the end of each session; one without a return leaves it be."""
+    return np.where(np.isfinite(returns), 1.0 + returns, 1.0).cumprod()
+
+
 @dataclass(frozen=True, slots=True)
 class MoneyWeighted:
     """Every yearly rate at which the flows are worth nothing today, lowest first.

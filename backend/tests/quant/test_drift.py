@@ -71,6 +71,14 @@ def test_an_empty_portfolio_without_targets_has_no_drift() -> None:
     assert (drift.max_drift, drift.turnover, drift.needs_rebalancing) == (0.0, 0.0, False)
 
 
+def test_inside_the_bands_the_reason_names_the_furthest() -> None:
+    drift = measure({"A": 0.501, "B": 0.392}, {"A": 0.5, "B": 0.4}, HYBRID)
+    assert drift.reason == (
+        "Every position is inside its bands: B, the furthest off, is 0.8 points under its target."
+    )
+    assert measure({"A": 0.5}, {"A": 0.5}, HYBRID).reason == "Every position is at its target."
+
+
 def test_many_new_names_are_summed_up() -> None:
     drift = measure({}, {f"T{k}": 0.1 for k in range(8)}, HYBRID)
     assert drift.reason == "T0, T1, T2, T3, T4 and 3 others entered the target set."

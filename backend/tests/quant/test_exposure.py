@@ -5,16 +5,13 @@ from collections.abc import Iterable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.quant.exposure import ExposurePolicy, ExposureState, after_session
+from app.quant.exposure import ExposurePolicy, ExposureState, after_session, replay
 
 POLICY = ExposurePolicy()
 
 
 def walk(indices: Iterable[float]) -> ExposureState:
-    state = ExposureState(peak=1.0)
-    for index in indices:
-        state = after_session(state, index, POLICY)
-    return state
+    return replay(indices, POLICY)
 
 
 def test_a_fall_of_a_fifth_halves_exposure_and_a_smaller_one_does_not() -> None:

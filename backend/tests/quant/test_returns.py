@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.quant.measured import Missing
-from app.quant.returns import money_weighted, time_weighted
+from app.quant.returns import growth, money_weighted, time_weighted
 
 START = date(2021, 1, 1)
 CENTS = st.decimals(Decimal("0.01"), Decimal(1_000_000), places=2)
@@ -33,6 +33,10 @@ def test_a_session_without_capital_has_no_return() -> None:
     returns = time_weighted(values, flows)
     assert np.isnan(returns[:2]).all()
     assert returns[2] == pytest.approx(0.02)
+
+
+def test_growth_stands_still_where_there_is_no_return() -> None:
+    np.testing.assert_allclose(growth(np.array([0.1, np.nan, -0.5])), [1.1, 1.1, 0.55])
 
 
 def test_values_and_flows_must_fit_together() -> None:
