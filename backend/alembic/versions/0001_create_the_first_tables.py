@@ -467,6 +467,6 @@ def _add_first_rows() -> None:
         INSERT INTO markets (code, name, calendar, currency, volatility_index, benchmark,
                              simulated, adjusted_only)
         VALUES ('us', 'US-listed ETFs', 'XNYS', 'USD', 'VIX', 'SPY', false, true),
-               ('demo', 'Simulated market', 'XNYS', 'USD', 'VIX', 'SIMMKT', true, false)
+               ('demo', 'Simulated market', 'XNYS', 'USD', 'VIX', 'ZXMKA', true, false)
         """)
     op.execute("INSERT INTO users (name, created_at) VALUES ('local', now())")
