@@ -51,7 +51,7 @@ def reading_connection(url: str | URL) -> Iterator[Connection]:
     """
     address = make_url(url)
     _, arguments = address.get_dialect()().create_connect_args(address)
-    arguments |= {"connect_timeout": 2, "application_name": "etftrader panel"}
+    arguments.update(connect_timeout=2, application_name="etftrader panel")
     try:
         with psycopg.connect(**arguments) as connection:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
