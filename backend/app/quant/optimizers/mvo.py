@@ -35,9 +35,10 @@ class MeanVariance:
 
     def expected_returns(self, problem: Problem) -> FloatArray:
         """Composites standardised among the picked (n - 1), scaled; zeros where all are equal."""
+        if len(problem) < 2 or np.ptp(problem.composites) == 0.0:
+            return np.zeros(len(problem))
         centred = problem.composites - problem.composites.mean()
-        deviation = float(problem.composites.std(ddof=1)) if len(problem) > 1 else 0.0
-        return self.return_scale * centred / deviation if deviation > 0.0 else 0.0 * centred
+        return self.return_scale * centred / problem.composites.std(ddof=1)
 
     def _with_costs(self, plain: QuadraticProgram, problem: Problem) -> QuadraticProgram:
         buys = self.cost_aversion * problem.buy_rates
