@@ -124,3 +124,16 @@ def test_deposits_and_one_final_value_have_exactly_one_rate(
     (rate,) = money_weighted([*flows, (after(2001), final)]).rates
     grown = [float(-a) * (1.0 + rate) ** ((2001 - (d - START).days) / 365) for d, a in flows]
     assert math.fsum(grown) == pytest.approx(float(final), rel=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_rates_are_those_a_fine_scan_of_the_present_value_finds(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    days = np.sort(generator.choice(3000, size=int(generator.integers(3, 12)), replace=False))
+    amounts = generator.uniform(-1000, 1000, len(days)).round(2)
+    flows = [(after(int(d)), Decimal(repr(float(a)))) for d, a in zip(days, amounts, strict=True)]
+    scan = np.linspace(-8.0, 8.0, 80_001)
+    worth = np.exp(-np.outer(scan, (days - days[0]) / 365)) @ amounts
+    crossings = scan[:-1][np.diff(np.sign(worth)) != 0]
+    found = [math.log1p(rate) for rate in money_weighted(flows).rates if -1 < rate < math.inf]
+    np.testing.assert_allclose([u for u in found if abs(u) < 8], crossings, atol=2e-4)
