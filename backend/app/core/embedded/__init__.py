@@ -12,7 +12,7 @@ from app.core.embedded.errors import EmbeddedServerFailed
 from app.core.embedded.home import Home
 from app.core.embedded.locks import Progress
 from app.core.embedded.postgres_server import PostgreSQL
-from app.core.embedded.server import Server, restore, running, to_stderr
+from app.core.embedded.server import Server, restore, running, to_stderr, used
 from app.core.embedded.valkey_server import Valkey
 
 __all__ = [
@@ -25,7 +25,9 @@ __all__ = [
     "postgres",
     "restore",
     "running",
+    "to_stderr",
     "url_of_running",
+    "used",
     "valkey",
 ]
 

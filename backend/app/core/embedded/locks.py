@@ -43,12 +43,12 @@ def opened(path: Path) -> Iterator[int]:
 
 
 @contextmanager
-def exclusive(path: Path, patience: Patience) -> Iterator[None]:
+def exclusive(path: Path, patience: Patience) -> Iterator[int]:
     """Hold the lock alone; waits for as long as others hold it."""
     with opened(path) as descriptor:
         while not try_exclusive(descriptor):
             patience.pause()
-        yield
+        yield descriptor
 
 
 @contextmanager

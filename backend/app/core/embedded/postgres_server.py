@@ -110,9 +110,10 @@ class PostgreSQL:
         programs = programs_for(cluster_version(self.cluster))
         who = identity.choose(programs, self.cluster)
         who.take(self.cluster)
-        # Nothing of an earlier server runs (the lock says so), so this file can only be stale; its
-        # number may by now be another program's, which PostgreSQL would take for a server.
-        (self.cluster / "postmaster.pid").unlink(missing_ok=True)
+        # Nothing of an earlier server runs (the lock says so), so these can only be stale; the
+        # number in them may by now be another program's, which PostgreSQL would take for a server.
+        for stale in ("postmaster.pid", f"{SOCKET}.lock"):
+            (self.cluster / stale).unlink(missing_ok=True)
         settings = {**SETTINGS, **({} if self.durable else FOR_TESTS)}
         flags = (part for name, value in settings.items() for part in ("-c", f"{name}={value}"))
         command = who.command("postgres", "-D", who.cluster(self.cluster), *flags)
