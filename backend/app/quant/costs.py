@@ -21,8 +21,13 @@ CENT = Decimal("0.01")
 PRICE_STEP = Decimal("0.000001")
 ZERO = Decimal(0)
 
+IMPACT = Decimal("0.1")
+
 MAX_MOVE = Decimal("0.5")
 """Frictions together never move a price by more than half of it, however absurd the order."""
+
+TOO_LARGE = Decimal(10**12)
+"""Quantities and prices are stored as numeric(18,6)."""
 
 # Wide enough that a product of three stored numbers is exact: each result is rounded once.
 EXACT = Context(prec=80, rounding=ROUND_HALF_EVEN)
@@ -63,12 +68,12 @@ class Order:
 
     def __post_init__(self) -> None:
         for name, value in (("quantity", self.quantity), ("reference", self.reference)):
-            if (
-                not value.is_finite()
-                or value <= 0
-                or value != value.quantize(PRICE_STEP, None, EXACT)
-            ):
-                raise ValueError(f"{name} must be positive with at most 6 decimals, not {value}")
+            # In this order: what is not finite cannot be compared, what is huge not quantized.
+            clean = value.is_finite() and 0 < value < TOO_LARGE
+            if not clean or value != value.quantize(PRICE_STEP):
+                raise ValueError(
+                    f"{name} must be positive, below {TOO_LARGE:f}, with at most 6 decimals"
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,7 @@ class SquareRootImpact:
     The order value is quantity times reference. Nothing where volatility or volume is unknown.
     """
 
-    coefficient: Decimal = Decimal("0.1")
+    coefficient: Decimal = IMPACT
 
     def rate(self, order: Order) -> Decimal:
         volatility, daily_value = order.liquidity.daily_volatility, order.liquidity.daily_value
@@ -256,6 +261,12 @@ class CostModel:
         """Cost per unit of value traded at these trade sizes, without what is fixed per order."""
         fees = _sum([brick.proportional(trades) for brick in self.fees], trades)
         return self.rates(trades) + fees
+
+
+def standard(commission: Decimal, slippage: Decimal, impact: Decimal = IMPACT) -> CostModel:
+    """The default kind of model: a commission per order, half-spread and slippage together as one
+    fraction, and square-root impact with coefficient `impact` (zero: off)."""
+    return CostModel((Proportional(slippage), SquareRootImpact(impact)), (PerOrder(commission),))
 
 
 FREE = CostModel(frictions=(), fees=())

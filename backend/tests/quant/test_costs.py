@@ -6,7 +6,7 @@ from math import isqrt
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.quant.costs import (
@@ -23,6 +23,7 @@ from app.quant.costs import (
     Side,
     SquareRootImpact,
     Trades,
+    standard,
 )
 
 CENT = Fraction(1, 100)
@@ -68,6 +69,7 @@ def test_a_default_sale_fills_below_the_reference_and_brings_the_rest_less_the_f
     assert (fill.price, fill.net) == (Decimal("49.975"), Decimal("4996.50"))
 
 
+@settings(deadline=None)
 @given(side=sides, quantity=quantities, reference=prices, spread=fractions, sale_fee=fractions)
 def test_a_fill_is_the_exact_fraction_rounded_half_even(
     side: Side, quantity: Decimal, reference: Decimal, spread: Decimal, sale_fee: Decimal
@@ -84,6 +86,7 @@ def test_a_fill_is_the_exact_fraction_rounded_half_even(
     assert (Fraction(fill.fee), Fraction(fill.net)) == (fee, -sign * gross - fee)
 
 
+@settings(deadline=None)
 @given(
     side=sides, quantity=quantities, reference=prices, sigma=volatilities, daily_value=daily_values
 )
@@ -101,6 +104,7 @@ def test_impact_is_the_square_root_law_bounded_at_half_the_price(
     )
 
 
+@settings(deadline=None)
 @given(side=sides, quantity=quantities, reference=prices, sigma=volatilities)
 def test_no_fill_is_better_than_the_reference_or_free_of_a_price(
     side: Side, quantity: Decimal, reference: Decimal, sigma: Decimal
@@ -111,6 +115,7 @@ def test_no_fill_is_better_than_the_reference_or_free_of_a_price(
     assert fill.net == fill.net.quantize(Decimal("0.01"), ROUND_HALF_EVEN)
 
 
+@settings(deadline=None)
 @given(
     side=sides,
     quantity=st.decimals("1", "100000", places=6),
@@ -159,6 +164,10 @@ def test_trading_nothing_is_expected_to_cost_nothing() -> None:
     assert model.expected(trades(0.0, sigma=0.01, adv=1e6))[0] == 0.0
 
 
+def test_the_standard_model_with_default_numbers_is_the_default() -> None:
+    assert standard(Decimal(1), Decimal("0.0005")) == CostModel()
+
+
 def test_without_bricks_trading_is_free() -> None:
     fill = FREE.fill(Order(Side.SELL, Decimal(3), Decimal("7.77")))
     assert (fill.price, fill.net, fill.fee) == (Decimal("7.77"), Decimal("23.31"), Decimal(0))
@@ -172,7 +181,7 @@ def test_the_proportional_part_leaves_out_what_is_fixed_and_charges_sales_their_
     assert sold == pytest.approx(bought + 0.0001)
 
 
-@pytest.mark.parametrize("bad", ["0", "-1", "NaN", "Infinity", "1.0000001"])
+@pytest.mark.parametrize("bad", ["0", "-1", "NaN", "Infinity", "1.0000001", "1E+12", "1E+100"])
 def test_an_order_without_a_clean_quantity_and_price_is_refused(bad: str) -> None:
     with pytest.raises(ValueError, match="quantity"):
         Order(Side.BUY, Decimal(bad), Decimal(1))

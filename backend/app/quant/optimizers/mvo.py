@@ -28,10 +28,13 @@ class MeanVariance:
     return_scale: float = 0.10
 
     def solve(self, problem: Problem) -> FloatArray:
+        return finish(solve(self.program(problem))[: len(problem)], problem)
+
+    def program(self, problem: Problem) -> QuadraticProgram:
+        """The quadratic program: the weights first, then what is bought of names with a kink."""
         quadratic = self.risk_aversion * problem.covariance
         linear = self.volatility_penalty * problem.sigma - self.expected_returns(problem)
-        plain = program(quadratic, linear, problem)
-        return finish(solve(self._with_costs(plain, problem))[: len(problem)], problem)
+        return self._with_costs(program(quadratic, linear, problem), problem)
 
     def expected_returns(self, problem: Problem) -> FloatArray:
         """Composites standardised among the picked (n - 1), scaled; zeros where all are equal."""

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from app.quant.errors import Infeasible
@@ -106,6 +106,7 @@ def test_percentages_are_rounded_so_that_they_work() -> None:
     assert percent(1 - 0.951, math.floor) == percent(0.049, math.ceil) == "4.9 %"
 
 
+@settings(deadline=None)
 @given(shapes)
 def test_every_relaxation_works_and_a_slightly_smaller_one_does_not(shape: Shape) -> None:
     assume(any(clashes(shape)))
