@@ -53,7 +53,7 @@ class KeyReused(Refused):
 class InsufficientCash(Refused):
     def __init__(self, *, needed: Decimal, available: Decimal) -> None:
         super().__init__(
-            f"The order needs {needed} USD with its costs and {available} USD is available: "
+            f"{needed} USD is needed, costs included, and {available} USD is available: "
             f"{needed - available} USD is missing."
         )
         self.missing = needed - available

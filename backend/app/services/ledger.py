@@ -1,0 +1,182 @@
+"""The only writer of ledger entries and of what is projected from them: cash and positions.
+
+The caller holds the lock on the portfolio's row. Entries, cash, sequence and positions change in
+one statement, so no reader ever sees one without the others.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import cast
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.attributes import set_committed_value
+
+from app.core.money import ZERO
+from app.models import EntryKind, LedgerEntry, Portfolio, Position
+from app.services.projection import Book, Holding, Movement, fold
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What happened to a portfolio, before it has its place in the ledger."""
+
+    kind: EntryKind
+    session: date
+    amount: Decimal
+    reason: str
+    fee: Decimal = ZERO
+    etf_id: int | None = None
+    quantity: Decimal | None = None
+    reference_price: Decimal | None = None
+    price: Decimal | None = None
+    price_date: date | None = None
+    order_id: UUID | None = None
+    idempotency_key: str | None = None
+    rebalance_event_id: int | None = None
+    action_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """An entry at its place in the ledger."""
+
+    id: int
+    sequence: int
+    booked_at: datetime
+    entry: Entry
+
+
+_WRITE = text("""
+    WITH booked AS (
+        INSERT INTO ledger_entries (
+            portfolio_id, booked_at, sequence, kind, session, amount, reason, fee, etf_id, quantity,
+            reference_price, price, price_date, order_id, idempotency_key, rebalance_event_id,
+            action_id)
+        SELECT :portfolio_id, :booked_at, entry.*
+        FROM jsonb_to_recordset(CAST(:entries AS jsonb)) AS entry (
+            sequence int, kind text, session date, amount numeric, reason text, fee numeric,
+            etf_id int, quantity numeric, reference_price numeric, price numeric, price_date date,
+            order_id uuid, idempotency_key text, rebalance_event_id int, action_id int)
+        ORDER BY sequence
+        RETURNING id, sequence
+    ), portfolio AS (
+        UPDATE portfolios SET cash = :cash, last_sequence = :last_sequence
+        WHERE id = :portfolio_id
+    ), closed AS (
+        DELETE FROM positions
+        WHERE portfolio_id = :portfolio_id AND etf_id = ANY(CAST(:closed AS int[]))
+    ), kept AS (
+        INSERT INTO positions (portfolio_id, etf_id, quantity, cost_basis, opened_on)
+        SELECT :portfolio_id, held.*
+        FROM jsonb_to_recordset(CAST(:kept AS jsonb)) AS held (
+            etf_id int, quantity numeric, cost_basis numeric, opened_on date)
+        ON CONFLICT (portfolio_id, etf_id) DO UPDATE
+        SET quantity = excluded.quantity, cost_basis = excluded.cost_basis,
+            opened_on = excluded.opened_on
+    )
+    SELECT id FROM booked ORDER BY sequence
+    """)
+
+
+async def book(
+    session: AsyncSession,
+    portfolio: Portfolio,
+    entry: Entry,
+    *,
+    now: datetime,
+    holdings: Mapping[int, Holding] | None = None,
+) -> Booked:
+    """Write one entry and what follows from it; see `book_all`."""
+    booked = await book_all(session, portfolio, [entry], now=now, holdings=holdings)
+    return booked[0]
+
+
+async def book_all(
+    session: AsyncSession,
+    portfolio: Portfolio,
+    entries: Sequence[Entry],
+    *,
+    now: datetime,
+    holdings: Mapping[int, Holding] | None = None,
+) -> tuple[Booked, ...]:
+    """Write `entries` in their order, all or none.
+
+    `holdings` are those of the entries' ETFs, read under the lock by a caller who needed them
+    anyway. Raises InsufficientCash or InsufficientShares where an entry would leave less than
+    nothing.
+    """
+    if not entries:
+        return ()
+    etf_ids = {entry.etf_id for entry in entries if entry.etf_id is not None}
+    if holdings is None:
+        holdings = await read_holdings(session, portfolio.id, etf_ids) if etf_ids else {}
+    after = fold(entries, Book(portfolio.cash, holdings))
+    first = portfolio.last_sequence + 1
+    written = await session.scalars(
+        _WRITE,
+        {
+            "portfolio_id": portfolio.id,
+            "booked_at": now,
+            "entries": _json(
+                [{"sequence": first + i, **asdict(each)} for i, each in enumerate(entries)]
+            ),
+            "cash": after.cash,
+            "last_sequence": portfolio.last_sequence + len(entries),
+            "closed": [each for each in etf_ids if each in holdings and each not in after.holdings],
+            "kept": _json([asdict(after.holdings[e]) for e in etf_ids if e in after.holdings]),
+        },
+    )
+    set_committed_value(portfolio, "cash", after.cash)
+    set_committed_value(portfolio, "last_sequence", portfolio.last_sequence + len(entries))
+    return tuple(
+        Booked(entry_id, first + i, now, entry)
+        for i, (entry_id, entry) in enumerate(zip(written, entries, strict=True))
+    )
+
+
+async def read_holdings(
+    session: AsyncSession, portfolio_id: int, etf_ids: set[int] | None = None
+) -> dict[int, Holding]:
+    """What the portfolio holds now, by ETF; of the given ETFs only, where they are given."""
+    query = select(
+        Position.etf_id, Position.quantity, Position.cost_basis, Position.opened_on
+    ).where(Position.portfolio_id == portfolio_id)
+    if etf_ids is not None:
+        query = query.where(Position.etf_id.in_(etf_ids))
+    return {row.etf_id: Holding(*row) for row in await session.execute(query)}
+
+
+async def read_book(session: AsyncSession, portfolio_id: int, until: date | None = None) -> Book:
+    """The book as it was after the session `until`, or is now, rebuilt from the ledger."""
+    return fold(await read_movements(session, portfolio_id, until))
+
+
+async def read_movements(
+    session: AsyncSession, portfolio_id: int, until: date | None = None
+) -> Sequence[Movement]:
+    """What a fold reads of each entry, in the order of their sequence."""
+    query = (
+        select(
+            LedgerEntry.kind,
+            LedgerEntry.etf_id,
+            LedgerEntry.quantity,
+            LedgerEntry.price,
+            LedgerEntry.fee,
+            LedgerEntry.amount,
+            LedgerEntry.session,
+        )
+        .where(LedgerEntry.portfolio_id == portfolio_id)
+        .order_by(LedgerEntry.sequence)
+    )
+    if until is not None:
+        query = query.where(LedgerEntry.session <= until)
+    return cast("Sequence[Movement]", (await session.execute(query)).all())
+
+
+def _json(rows: Sequence[Mapping[str, object]]) -> str:
+    return json.dumps(rows, default=str)

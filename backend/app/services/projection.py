@@ -1,0 +1,163 @@
+"""Cash and holdings as a pure fold of a portfolio's ledger: the same entries, the same book.
+
+Average cost: a purchase adds its value at the fill price, fees apart, to the cost basis; a sale
+takes its proportional part away, rounded half-even to cents; the last share takes the rest. A split
+leaves the basis as it is, except for the part of a fraction that was paid out in cash: it was worth
+`amount` at `price` per new share.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal, localcontext
+from types import MappingProxyType
+from typing import Protocol
+
+from app.core.errors import InsufficientCash, InsufficientShares, Refused
+from app.core.money import ZERO, to_cents, to_micros
+from app.models import EntryKind
+from app.quant.costs import EXACT
+
+MAX_CASH = Decimal(10) ** 16
+MAX_SHARES = Decimal(10) ** 12
+"""What the columns hold; both are beyond any real portfolio."""
+
+
+class TooLarge(Refused):
+    def __init__(self) -> None:
+        super().__init__("The amounts are larger than a portfolio can hold.")
+
+
+class Movement(Protocol):
+    """What the fold reads of a ledger entry; `amount` is the signed change of cash."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def etf_id(self) -> int | None: ...
+
+    @property
+    def quantity(self) -> Decimal | None: ...
+
+    @property
+    def price(self) -> Decimal | None: ...
+
+    @property
+    def fee(self) -> Decimal: ...
+
+    @property
+    def amount(self) -> Decimal: ...
+
+    @property
+    def session(self) -> date: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Shares of one ETF, never zero, and what they were bought for at fill prices."""
+
+    etf_id: int
+    quantity: Decimal
+    cost_basis: Decimal
+    opened_on: date
+
+    @property
+    def entry_price(self) -> Decimal:
+        """The average fill price of the shares held, fees apart."""
+        with localcontext(EXACT):
+            return to_micros(self.cost_basis / self.quantity)
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """What a portfolio has; no holding for an ETF means none of it."""
+
+    cash: Decimal = ZERO
+    holdings: Mapping[int, Holding] = field(default_factory=lambda: MappingProxyType({}))
+
+
+EMPTY = Book()
+
+
+def fold(movements: Iterable[Movement], book: Book = EMPTY) -> Book:
+    """The book after all `movements`, in the order of their sequence.
+
+    Raises what `apply` raises at the first entry that would leave less than nothing.
+    """
+    for movement in movements:
+        book = apply(book, movement)
+    return book
+
+
+def apply(book: Book, movement: Movement) -> Book:
+    """The book after one entry.
+
+    Raises InsufficientCash naming what is missing, InsufficientShares, or TooLarge.
+    """
+    holdings = book.holdings
+    if movement.etf_id is not None:
+        changed = _holding_after(holdings.get(movement.etf_id), movement.etf_id, movement)
+        others = {etf_id: held for etf_id, held in holdings.items() if etf_id != movement.etf_id}
+        holdings = others if changed is None else {**others, movement.etf_id: changed}
+    return Book(_cash_after(book.cash, movement.amount), holdings)
+
+
+def _cash_after(cash: Decimal, amount: Decimal) -> Decimal:
+    after = cash + amount
+    if after < 0:
+        raise InsufficientCash(needed=-amount, available=cash)
+    if after >= MAX_CASH:
+        raise TooLarge
+    return after
+
+
+def _holding_after(held: Holding | None, etf_id: int, movement: Movement) -> Holding | None:
+    quantity = movement.quantity or ZERO
+    match movement.kind:
+        case EntryKind.BUY:
+            return _bought(held, etf_id, movement, quantity)
+        case EntryKind.SELL:
+            return _sold(held, quantity)
+        case EntryKind.SPLIT:
+            return _split(held, movement, quantity)
+        case _:
+            return held
+
+
+def _bought(
+    held: Holding | None, etf_id: int, movement: Movement, quantity: Decimal
+) -> Holding | None:
+    value = -movement.amount - movement.fee
+    held = held or Holding(etf_id, ZERO, ZERO, movement.session)
+    bought = replace(held, quantity=held.quantity + quantity, cost_basis=held.cost_basis + value)
+    if bought.quantity >= MAX_SHARES or bought.cost_basis >= MAX_CASH:
+        raise TooLarge
+    return bought
+
+
+def _sold(held: Holding | None, quantity: Decimal) -> Holding | None:
+    owned = held.quantity if held else ZERO
+    if held is None or quantity > owned:
+        raise InsufficientShares(wanted=quantity, held=owned)
+    return _kept(held, owned - quantity, of=owned)
+
+
+def _split(held: Holding | None, movement: Movement, added: Decimal) -> Holding | None:
+    if held is None or held.quantity + added < 0:
+        raise InsufficientShares(wanted=-added, held=held.quantity if held else ZERO)
+    after = held.quantity + added
+    if after >= MAX_SHARES:
+        raise TooLarge
+    with localcontext(EXACT):
+        paid_out = movement.amount / movement.price if movement.price else ZERO
+        return _kept(held, after, of=after + paid_out)
+
+
+def _kept(held: Holding, quantity: Decimal, *, of: Decimal) -> Holding | None:
+    """What stays of a holding, `quantity` out of `of` shares, with its part of the basis."""
+    if not quantity:
+        return None
+    with localcontext(EXACT):
+        basis = held.cost_basis - to_cents(held.cost_basis * (of - quantity) / of)
+    return replace(held, quantity=quantity, cost_basis=basis)
