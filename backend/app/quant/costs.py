@@ -250,7 +250,9 @@ class CostModel:
 
     def rates(self, trades: Trades) -> FloatArray:
         """How far each trade moves its price, as a fraction of the reference."""
-        return np.minimum(_sum([brick.rates(trades) for brick in self.frictions], trades), 0.5)
+        return np.minimum(
+            _sum([brick.rates(trades) for brick in self.frictions], trades), float(MAX_MOVE)
+        )
 
     def expected(self, trades: Trades) -> FloatArray:
         """Expected cost in money of each trade; nothing for a trade of nothing."""
@@ -261,12 +263,6 @@ class CostModel:
         """Cost per unit of value traded at these trade sizes, without what is fixed per order."""
         fees = _sum([brick.proportional(trades) for brick in self.fees], trades)
         return self.rates(trades) + fees
-
-
-def standard(commission: Decimal, slippage: Decimal, impact: Decimal = IMPACT) -> CostModel:
-    """The default kind of model: a commission per order, half-spread and slippage together as one
-    fraction, and square-root impact with coefficient `impact` (zero: off)."""
-    return CostModel((Proportional(slippage), SquareRootImpact(impact)), (PerOrder(commission),))
 
 
 FREE = CostModel(frictions=(), fees=())

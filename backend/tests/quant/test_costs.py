@@ -23,7 +23,6 @@ from app.quant.costs import (
     Side,
     SquareRootImpact,
     Trades,
-    standard,
 )
 
 CENT = Fraction(1, 100)
@@ -162,10 +161,6 @@ def test_a_statistic_that_says_nothing_is_unknown() -> None:
 def test_trading_nothing_is_expected_to_cost_nothing() -> None:
     model = CostModel(fees=(PerOrder(), PerShare(Decimal("0.01"), Decimal(1))))
     assert model.expected(trades(0.0, sigma=0.01, adv=1e6))[0] == 0.0
-
-
-def test_the_standard_model_with_default_numbers_is_the_default() -> None:
-    assert standard(Decimal(1), Decimal("0.0005")) == CostModel()
 
 
 def test_without_bricks_trading_is_free() -> None:

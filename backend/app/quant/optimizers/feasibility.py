@@ -100,8 +100,9 @@ def clashes(shape: Shape) -> Iterator[str]:
             for group, count in shape.counts.items()
             if count * limits.max_weight > limits.caps[group]
         )
+        lack = "" if shape.complete else " (no other ETF is eligible)"
         yield (
-            f"{_positions(size)} at no more than {most}{capped} can hold {reach} "
+            f"{_positions(size)}{lack} at no more than {most}{capped} can hold {reach} "
             f"but {invested} is to be invested"
         )
 

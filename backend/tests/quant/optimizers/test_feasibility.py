@@ -55,7 +55,10 @@ def test_weights_that_must_be_too_small() -> None:
 
 
 def test_more_positions_are_not_proposed_where_no_more_names_are_eligible() -> None:
-    assert "num_positions" not in said(Limits(0.02, 0.15), ("",) * 5, complete=False)
+    assert said(Limits(0.02, 0.15), ("",) * 5, complete=False) == (
+        "5 positions (no other ETF is eligible) at no more than 15 % can hold 75 % but 98 % is to "
+        "be invested: raise max_weight to 19.6 % or raise cash_buffer to 25 %"
+    )
 
 
 def test_a_cap_that_its_own_members_need_more_than() -> None:
