@@ -1,0 +1,81 @@
+"""A rebalance as it is asked for, stored and answered."""
+
+from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from app.schemas.base import Exact, Input, Output, PositiveAmountIn
+from app.schemas.market import AsOf
+from app.schemas.recommendation import PassedOver
+
+
+class RebalanceRequest(Input):
+    execute: bool = Field(False, description="Also trade what is proposed, at once.")
+    force: bool = Field(False, description="Propose orders although all is inside the bands.")
+    budget: Annotated[
+        PositiveAmountIn | None,
+        Field(
+            description="Invest at most so much of the cash, costs included, and sell nothing.",
+            examples=["5000.00"],
+        ),
+    ] = None
+
+
+class OrderRead(Output):
+    ticker: str = Field(examples=["SPY"])
+    side: str = Field(examples=["buy"])
+    quantity: Exact
+    reference_price: Exact = Field(description="The close the order is sized at")
+    price_date: date
+    value: Exact = Field(description="Quantity at the reference price")
+    estimated_cost: Exact = Field(description="Spread, slippage, impact and fees, by the model")
+    reason: str = Field(examples=["enters the target set: rank 3"])
+
+
+class DroppedOrderRead(Output):
+    """An order that would bring a name to its target and is not made."""
+
+    ticker: str
+    side: str
+    value: Exact
+    reason: str = Field(examples=["worth 1,200.00, under the minimum trade of 5,000.00"])
+
+
+class WeightRead(Output):
+    ticker: str
+    before: float
+    target: float
+    after: float = Field(description="As the cost model expects the orders to fill")
+    reason: str | None = Field(description="Why it is wanted; null if it is not")
+
+
+class ProposalBody(Output):
+    """What was decided and why, as it is stored."""
+
+    needs_rebalancing: bool
+    reason: str = Field(examples=["BND entered the target set."])
+    forced: bool
+    budget: Exact | None
+    total_value: Exact
+    cash_before: Exact
+    cash_after: Exact
+    estimated_cost: Exact
+    max_drift: float
+    turnover: float
+    shortfall: str | None = Field(description="Where fewer names were eligible than asked for")
+    orders: list[OrderRead] = Field(description="Sells first; empty when nothing is to be done")
+    dropped: list[DroppedOrderRead]
+    passed_over: list[PassedOver]
+    weights: list[WeightRead] = Field(description="Every name that is held or wanted, by ticker")
+
+
+class RebalanceRead(AsOf, ProposalBody):
+    id: int
+    portfolio_id: int
+    status: str = Field(examples=["proposed"])
+    decided_on: date = Field(description="The session whose close it was decided on")
+    created_at: datetime
+    executed_at: datetime | None
+    price_date: date = Field(description="The close of the orders, or of the fills once executed")
+    trades: list[int] = Field(description="Ledger sequences of its trades, in order")

@@ -1,0 +1,130 @@
+"""Stops of a portfolio at the close of a session: thresholds, distances, breaches and cool-downs."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core import calendar
+from app.core.money import price_of
+from app.market_data.snapshot import MarketSnapshot
+from app.models import ActionKind, EntryKind, LedgerEntry, Portfolio
+from app.quant import stop_loss
+from app.quant.stop_loss import Exit, Holding, PriceState, StopPolicy, StopStatus, Threshold, Vix
+from app.services.valuation import Line, Valuation
+
+STOP_MARK = "Stop: "
+"""How the reason of a sale made by a stop begins; the cool-down is read from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedLine:
+    line: Line
+    status: StopStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Every position against its stop, in the order of the valuation's lines."""
+
+    threshold: Threshold
+    lines: tuple[WatchedLine, ...]
+
+    @property
+    def breaches(self) -> tuple[Exit, ...]:
+        """What is to be sold; the reasons carry the mark."""
+        exits = (watched.status.exit for watched in self.lines)
+        return tuple(Exit(exit.ticker, STOP_MARK + exit.reason) for exit in exits if exit)
+
+    @property
+    def at_risk(self) -> tuple[Line, ...]:
+        return tuple(watched.line for watched in self.lines if watched.status.at_risk)
+
+
+def watch(market: MarketSnapshot, valuation: Valuation, policy: StopPolicy) -> Watch:
+    """Measure every position at the valuation's session; a price that is not of that session is
+    measured where it is known and never acted on."""
+    limit = threshold_at(market, policy, valuation.session)
+    lines = tuple(
+        WatchedLine(
+            line,
+            stop_loss.assess(_holding(market, line, policy, valuation.session), policy, limit),
+        )
+        for line in valuation.lines
+    )
+    return Watch(limit, lines)
+
+
+def threshold_at(market: MarketSnapshot, policy: StopPolicy, session: date) -> Threshold:
+    """The fall that stops a position out, by the VIX as of `session`."""
+    found = market.vix_as_of(session)
+    if found is None:
+        return stop_loss.threshold(policy, None)
+    close, day = found
+    return stop_loss.threshold(policy, Vix(close, calendar.sessions_between(day, session)))
+
+
+def _holding(market: MarketSnapshot, line: Line, policy: StopPolicy, session: date) -> Holding:
+    entry = line.entry_price
+    highest = _highest_close(market, line, session) if policy.trailing else None
+    return Holding(
+        line.ticker,
+        entry,
+        entry if highest is None else highest,
+        line.last.price,
+        PriceState.STALE if line.last.carried else PriceState.GOOD,
+    )
+
+
+def _highest_close(market: MarketSnapshot, line: Line, session: date) -> Decimal | None:
+    """The highest close since the position was opened, in shares of `session`."""
+    span = slice(market.column(line.opened_on), market.column(session) + 1)
+    closes = market.panel.close[line.row, span].copy()
+    if not market.adjusted_only:
+        days = market.panel.sessions[span]
+        for action in market.actions:
+            if action.etf_id == line.etf_id and action.kind == ActionKind.SPLIT:
+                if action.ex_date <= session:
+                    closes[days < np.datetime64(action.ex_date, "D")] /= float(action.value)
+    known = closes[np.isfinite(closes)]
+    return price_of(known.max()) if len(known) else None
+
+
+async def barred(
+    session: AsyncSession,
+    market: MarketSnapshot,
+    portfolio: Portfolio,
+    *,
+    at: date,
+    policy: StopPolicy,
+) -> dict[str, str]:
+    """The names stopped out so recently that they may not be bought at `at`, and until when."""
+    end = market.column(at)
+    first: date = market.panel.sessions[max(end - policy.cooldown_sessions, 0)].item()
+    query = (
+        select(LedgerEntry.etf_id, func.max(LedgerEntry.session))
+        .where(
+            LedgerEntry.portfolio_id == portfolio.id,
+            LedgerEntry.kind == EntryKind.SELL,
+            LedgerEntry.reason.startswith(STOP_MARK),
+            LedgerEntry.session.between(first, at),
+        )
+        .group_by(LedgerEntry.etf_id)
+    )
+    found: dict[str, str] = {}
+    for etf_id, stopped in (await session.execute(query)).tuples():
+        if etf_id is None or not stop_loss.in_cooldown(end - market.column(stopped), policy):
+            continue
+        until = sessions_after(stopped, policy.cooldown_sessions)
+        ticker = market.etfs[market.row_of_id[etf_id]].ticker
+        found[ticker] = f"barred until {until} after its stop on {stopped}"
+    return found
+
+
+def sessions_after(session: date, count: int) -> date:
+    for _ in range(count):
+        session = calendar.next_session(session)
+    return session

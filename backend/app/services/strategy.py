@@ -1,0 +1,254 @@
+"""What a portfolio's rules want at the close of a session: scores first, then target weights.
+
+A portfolio stores its rules as `PortfolioSettings`; the arithmetic takes them in its own types, and
+this is the one place that translates. Nothing here reads a price after the session asked about.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import TypeAlias
+from uuid import UUID
+
+import numpy as np
+
+from app.market_data.snapshot import EtfFacts, MarketSnapshot
+from app.models import Portfolio
+from app.quant.construction import Book, ConstructionSettings, Target, TargetWeight, construct
+from app.quant.drift import DriftMode, DriftPolicy
+from app.quant.factors.cross_section import Composite
+from app.quant.factors.scoring import FactorWeights, Scores, ScoreSettings, ScoreWithin, score
+from app.quant.optimizers import (
+    Limits,
+    MeanVariance,
+    MinimumVariance,
+    Optimizer,
+    RankBased,
+    Simple,
+)
+from app.quant.orders import OrderSettings
+from app.quant.panel import BoolArray
+from app.quant.selection import Passed, SelectionRules
+from app.quant.stop_loss import StopPolicy
+from app.schemas.settings import OptimizerName, PortfolioSettings, Universe
+from app.services import pricing
+
+REMEMBERED_SCORES = 64
+"""Scorings kept in memory: with thousands of ETFs each takes about a quarter of a megabyte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A weight that is wanted and why; both fractions of the whole portfolio."""
+
+    ticker: str
+    weight: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What to hold, best first, names passed over, and a sentence where too few were eligible."""
+
+    positions: tuple[Position, ...]
+    passed: tuple[Passed, ...]
+    shortfall: str | None
+
+    @property
+    def weights(self) -> dict[str, float]:
+        return {position.ticker: position.weight for position in self.positions}
+
+    @property
+    def notes(self) -> dict[str, str]:
+        return {position.ticker: position.reason for position in self.positions}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a portfolio stands when it decides: `weights` of `value` by ticker, cash left out.
+
+    `barred` says of each name in cool-down until when; `frozen` are held names without a close on
+    the day: nothing can be done about them, so they keep their weight.
+    """
+
+    value: Decimal
+    weights: Mapping[str, float]
+    barred: Mapping[str, str]
+    frozen: frozenset[str]
+
+
+def settings_of(portfolio: Portfolio) -> PortfolioSettings:
+    return PortfolioSettings.model_validate(portfolio.settings)
+
+
+def score_settings(settings: PortfolioSettings) -> ScoreSettings:
+    weights = settings.factor_weights
+    return ScoreSettings(
+        weights=FactorWeights(
+            momentum=weights.momentum,
+            quality=weights.quality,
+            volatility=weights.volatility,
+            value=weights.value,
+        ),
+        composite=Composite(settings.score_method),
+        risk_free=settings.risk_free_rate,
+        score_within=ScoreWithin(settings.score_within),
+    )
+
+
+def construction_settings(settings: PortfolioSettings) -> ConstructionSettings:
+    return ConstructionSettings(
+        optimizer=_optimizer(settings),
+        selection=SelectionRules(
+            num_positions=settings.num_positions,
+            max_correlation=settings.max_correlation,
+            hold_buffer=settings.hold_buffer,
+        ),
+        limits=Limits(
+            min_weight=settings.min_weight,
+            max_weight=settings.max_weight,
+            cash_buffer=settings.cash_buffer,
+            caps=settings.asset_class_caps,
+        ),
+        costs=pricing.cost_model(settings),
+        lookback=settings.lookback,
+    )
+
+
+def _optimizer(settings: PortfolioSettings) -> Optimizer:
+    optimizers: dict[OptimizerName, Optimizer] = {
+        OptimizerName.SIMPLE: Simple(),
+        OptimizerName.RANK_BASED: RankBased(),
+        OptimizerName.MINVAR: MinimumVariance(volatility_penalty=settings.volatility_penalty),
+        OptimizerName.MVO: MeanVariance(
+            risk_aversion=settings.risk_aversion,
+            volatility_penalty=settings.volatility_penalty,
+            cost_aversion=settings.cost_aversion,
+        ),
+    }
+    return optimizers[settings.optimizer]
+
+
+def drift_policy(settings: PortfolioSettings) -> DriftPolicy:
+    return DriftPolicy(mode=DriftMode(settings.drift_mode), threshold=settings.drift_threshold)
+
+
+def order_settings(settings: PortfolioSettings) -> OrderSettings:
+    return OrderSettings(
+        min_trade=Decimal(repr(settings.min_trade)), fractional=settings.fractional_shares
+    )
+
+
+def stop_policy(settings: PortfolioSettings) -> StopPolicy:
+    return StopPolicy(
+        use_vix_adjustment=settings.use_vix_adjustment,
+        trailing=settings.trailing_stop,
+        fixed=settings.stop_loss_pct,
+        cooldown_sessions=settings.cooldown_sessions,
+    )
+
+
+async def scores_at(market: MarketSnapshot, settings: PortfolioSettings, session: date) -> Scores:
+    """The scores of the portfolio's own universe, from what was known at the close of `session`.
+
+    The newest scorings are remembered: many portfolios ask for the same ones.
+    """
+    rules = score_settings(settings)
+    key = (market.data_version, session, rules, settings.universe)
+    found = _remembered.get(key)
+    if found is None:
+        found = await asyncio.to_thread(_score, market, rules, settings.universe, session)
+        _remembered[key] = found
+        while len(_remembered) > REMEMBERED_SCORES:
+            _remembered.popitem(last=False)
+    else:
+        _remembered.move_to_end(key)
+    return found
+
+
+_Key: TypeAlias = tuple[UUID, date, ScoreSettings, Universe]
+_remembered: OrderedDict[_Key, Scores] = OrderedDict()
+
+
+def _score(
+    market: MarketSnapshot, rules: ScoreSettings, universe: Universe, session: date
+) -> Scores:
+    panel = market.panel.until(session)
+    return score(panel, market.facts, rules, among=chosen(market, universe))
+
+
+def chosen(market: MarketSnapshot, universe: Universe) -> BoolArray | None:
+    """Which ETFs the portfolio's universe leaves, aligned with the panel; None where all."""
+    if universe == Universe():
+        return None
+    classes, regions, issuers = (
+        frozenset(label.casefold() for label in labels)
+        for labels in (universe.asset_classes, universe.regions, universe.issuers)
+    )
+    tickers, excluded = frozenset(universe.tickers), frozenset(universe.excluded)
+
+    def fits(etf: EtfFacts) -> bool:
+        return (
+            _among(etf.asset_class, classes)
+            and _among(etf.region, regions)
+            and _among(etf.issuer, issuers)
+            and (not tickers or etf.ticker in tickers)
+            and etf.ticker not in excluded
+        )
+
+    return np.array([fits(etf) for etf in market.etfs], dtype=np.bool_)
+
+
+def _among(label: str | None, wanted: frozenset[str]) -> bool:
+    return not wanted or (label or "").casefold() in wanted
+
+
+async def targets_at(
+    market: MarketSnapshot, settings: PortfolioSettings, session: date, standing: Standing
+) -> Targets:
+    """Target weights at the close of `session`, with a reason for each name.
+
+    Frozen names keep what they have and the rest is divided among the others. Raises Infeasible,
+    SolveFailed or InsufficientHistory.
+    """
+    scores = await scores_at(market, settings, session)
+    kept = {ticker: standing.weights[ticker] for ticker in sorted(standing.frozen)}
+    free = 1.0 - sum(kept.values())
+    target = await asyncio.to_thread(_construct, market, settings, scores, (standing, free))
+    positions = tuple(_scaled(position, free) for position in target.positions)
+    positions += tuple(
+        Position(ticker, weight, f"held, and without a close on {session}")
+        for ticker, weight in kept.items()
+    )
+    passed = tuple(name for name in target.selection.passed if name.ticker not in kept)
+    return Targets(positions, passed, target.selection.shortfall)
+
+
+def _construct(
+    market: MarketSnapshot,
+    settings: PortfolioSettings,
+    scores: Scores,
+    state: tuple[Standing, float],
+) -> Target:
+    standing, free = state
+    movable = {
+        ticker: weight / free
+        for ticker, weight in standing.weights.items()
+        if ticker not in standing.frozen
+    }
+    return construct(
+        market.panel.until(scores.session.item()),
+        scores.composite,
+        construction_settings(settings),
+        Book(float(standing.value) * free, movable),
+        groups=market.facts.asset_class.tolist() if settings.asset_class_caps else (),
+        barred=standing.barred,
+        excluded=standing.frozen,
+    )
+
+
+def _scaled(position: TargetWeight, free: float) -> Position:
+    return Position(position.ticker, position.weight * free, position.reason)

@@ -1,0 +1,153 @@
+"""What a book is worth at a close: each position at its last good price, and cash.
+
+A missing close is replaced by the last one. Within 5 sessions it is carried; beyond that the ETF has
+stopped trading (closed, halted, delisted): it stays on the books at its last good price, is
+flagged, and can be neither bought nor sold. A price from before a split is divided by it, because
+the shares already were multiplied.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Protocol
+
+import numpy as np
+
+from app.core.money import ZERO, market_value, price_of, to_micros
+from app.market_data.snapshot import CARRY_SESSIONS, MarketSnapshot
+from app.models import ActionKind
+
+
+class Held(Protocol):
+    """The shares of one ETF in a book, whether stored or replayed from its ledger."""
+
+    @property
+    def etf_id(self) -> int: ...
+
+    @property
+    def quantity(self) -> Decimal: ...
+
+    @property
+    def cost_basis(self) -> Decimal: ...
+
+    @property
+    def opened_on(self) -> date: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LastPrice:
+    """The last good price. `carried`: not of the session itself; `halted`: too old to trade at."""
+
+    price: Decimal
+    session: date
+    carried: bool
+    halted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One position at its price; `row` is the ETF's in the panel."""
+
+    row: int
+    etf_id: int
+    ticker: str
+    quantity: Decimal
+    cost_basis: Decimal
+    opened_on: date
+    last: LastPrice
+    value: Decimal
+
+    @property
+    def entry_price(self) -> Decimal:
+        """The average fill price of the shares held, fees apart."""
+        return to_micros(self.cost_basis / self.quantity)
+
+
+@dataclass(frozen=True, slots=True)
+class Valuation:
+    """A book at one close; total = cash + the sum of its lines, to the cent."""
+
+    session: date
+    cash: Decimal
+    lines: tuple[Line, ...]
+
+    @property
+    def positions_value(self) -> Decimal:
+        return sum((line.value for line in self.lines), ZERO)
+
+    @property
+    def total(self) -> Decimal:
+        return self.cash + self.positions_value
+
+    @property
+    def carried(self) -> bool:
+        return any(line.last.carried for line in self.lines)
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Each position's part of the total, by ticker."""
+        total = self.total
+        return {line.ticker: float(line.value / total) for line in self.lines} if total else {}
+
+
+def value(
+    market: MarketSnapshot, cash: Decimal, holdings: Iterable[Held], session: date
+) -> Valuation:
+    """Value what is held at the close of `session`, lines in order of ticker."""
+    lines = (_line(market, held, session) for held in holdings)
+    return Valuation(session, cash, tuple(sorted(lines, key=lambda line: line.ticker)))
+
+
+def _line(market: MarketSnapshot, held: Held, session: date) -> Line:
+    row = market.row_of_id[held.etf_id]
+    last = last_price(market, row, session) or _paid(held)
+    return Line(
+        row,
+        held.etf_id,
+        market.panel.tickers[row],
+        held.quantity,
+        held.cost_basis,
+        held.opened_on,
+        last,
+        market_value(held.quantity, last.price),
+    )
+
+
+def _paid(held: Held) -> LastPrice:
+    """Every close up to the session was withdrawn from the data: what was paid is what is left."""
+    paid = to_micros(held.cost_basis / held.quantity)
+    return LastPrice(paid, held.opened_on, carried=True, halted=True)
+
+
+def last_price(market: MarketSnapshot, row: int, session: date) -> LastPrice | None:
+    """The last close at or before `session`, in shares of that session; None where there is none."""
+    end = market.column(session)
+    close = market.panel.close[row]
+    if end >= 0 and np.isfinite(close[end]):
+        day: date = market.panel.sessions[end].item()
+        return LastPrice(price_of(close[end]), day, carried=False, halted=False)
+    known = np.flatnonzero(np.isfinite(close[: end + 1]))
+    if not len(known):
+        return None
+    column = int(known[-1])
+    day = market.panel.sessions[column].item()
+    price = in_shares_of(market, row, price_of(close[column]), (day, session))
+    return LastPrice(price, day, carried=True, halted=end - column > CARRY_SESSIONS)
+
+
+def in_shares_of(
+    market: MarketSnapshot, row: int, price: Decimal, span: tuple[date, date]
+) -> Decimal:
+    """A price of the first day of `span` per share of its last day: splits in between divide it."""
+    if market.adjusted_only:
+        return price
+    etf_id, (made, wanted) = market.etfs[row].id, span
+    for action in market.actions:
+        if (
+            action.etf_id == etf_id
+            and action.kind == ActionKind.SPLIT
+            and made < action.ex_date <= wanted
+        ):
+            price /= action.value
+    return to_micros(price)
