@@ -14,10 +14,12 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from app.core import embedded
 from app.core.embedded import EmbeddedServerFailed, Home, PostgreSQL, Valkey, process
-from app.core.embedded.programs import installed_postgres, valkey_server
+from app.core.embedded.programs import find_valkey, installed_postgres
 
 BACKEND = Path(__file__).resolve().parents[2]
 as_root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root is refused by PostgreSQL")
@@ -240,7 +242,7 @@ def test_valkey_needs_its_password_and_keeps_nothing(tmp_path: Path) -> None:
             client.set("key", "value")
         socket = Valkey(Home(tmp_path / "data")).socket
         with (
-            redis.Redis(unix_socket_path=str(socket)) as stranger,
+            redis.Redis(unix_socket_path=str(socket), retry=Retry(NoBackoff(), 0)) as stranger,
             pytest.raises(redis.AuthenticationError),
         ):
             stranger.ping()
@@ -254,4 +256,14 @@ def test_valkey_needs_its_password_and_keeps_nothing(tmp_path: Path) -> None:
 def test_the_programs_come_with_the_installed_packages() -> None:
     assert installed_postgres()[0].major >= 15
     assert "site-packages" in str(installed_postgres()[0].folder)
-    assert "site-packages" in str(valkey_server())
+    assert "site-packages" in str(find_valkey())
+
+
+def test_a_valkey_that_does_not_know_our_password_is_an_error(tmp_path: Path) -> None:
+    with embedded.valkey(tmp_path / "data", progress=silent):
+        (tmp_path / "data" / "valkey.password").write_text("another\n")
+        with (
+            pytest.raises(EmbeddedServerFailed, match="refuses the password"),
+            embedded.valkey(tmp_path / "data", progress=silent),
+        ):
+            pass

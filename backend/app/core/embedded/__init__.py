@@ -12,6 +12,7 @@ from app.core.embedded.errors import EmbeddedServerFailed
 from app.core.embedded.home import Home
 from app.core.embedded.locks import Progress
 from app.core.embedded.postgres_server import PostgreSQL
+from app.core.embedded.programs import find_valkey
 from app.core.embedded.server import Server, restore, running, to_stderr, used
 from app.core.embedded.valkey_server import Valkey
 
@@ -22,6 +23,7 @@ __all__ = [
     "Progress",
     "Server",
     "Valkey",
+    "find_valkey",
     "postgres",
     "restore",
     "running",

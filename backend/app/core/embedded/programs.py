@@ -65,7 +65,7 @@ def _major_version(folder: Path) -> int | None:
 
 
 @cache
-def valkey_server() -> Path:
+def find_valkey() -> Path:
     """The Valkey or Redis server. Raises `EmbeddedServerFailed` where there is none."""
     wheel = _folder_of_wheel(VALKEY_WHEEL)
     system = "macos" if sys.platform == "darwin" else "linux"
