@@ -13,14 +13,13 @@ from sqlalchemy import URL, make_url
 from app.core import calendar
 from app.core.errors import NoMarketData, NotFound, Unavailable
 from app.market_data import adjustment
+from app.market_data.copying import unpack_days, unpack_floats
 from app.market_data.panels import PanelFiles, PriceArrays
 from app.market_data.snapshot import Action, EtfFacts, MarketSnapshot
 from app.models import ActionKind
 from app.quant.panel import DateArray, Facts, FloatArray, IntArray, Panel
 
 Connection = psycopg.Connection[tuple[Any, ...]]
-
-_POSTGRES_DAY_ZERO = np.datetime64("2000-01-01", "D")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +122,23 @@ def read_prices(connection: Connection, etf_ids: IntArray) -> PriceArrays:
         )
         packed = cursor.fetchall()
 
-    days = [_days(row[1]) for row in packed]
-    sessions = calendar.sessions(
-        min(each.min() for each in days).item(), max(each.max() for each in days).item()
-    )
+    days = unpack_days(b"".join(row[1] for row in packed))
+    sessions = calendar.sessions(days.min().item(), days.max().item())
     at = _Places(
-        rows=np.repeat([row[0] - 1 for row in packed], [len(each) for each in days]),
-        columns=np.searchsorted(sessions, np.concatenate(days)),
+        rows=np.repeat([row[0] - 1 for row in packed], [len(row[2]) // 8 for row in packed]),
+        columns=_columns(sessions, days),
         shape=(len(etf_ids), len(sessions)),
     )
     close = at.place([row[2] for row in packed])
     volume = at.place([row[3] for row in packed])
     return PriceArrays(etf_ids, sessions, close=close, adjusted=close, volume=volume)
+
+
+def _columns(sessions: DateArray, days: DateArray) -> IntArray:
+    columns = np.searchsorted(sessions, days)
+    if not np.array_equal(sessions[np.minimum(columns, len(sessions) - 1)], days):
+        raise RuntimeError("a stored bar lies on a day that is no session; import refuses those")
+    return columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +151,7 @@ class _Places:
 
     def place(self, packed: Sequence[bytes]) -> FloatArray:
         aligned = np.full(self.shape, np.nan)
-        aligned[self.rows, self.columns] = _floats(b"".join(packed))
+        aligned[self.rows, self.columns] = unpack_floats(b"".join(packed))
         aligned.flags.writeable = False
         return aligned
 
@@ -254,17 +258,9 @@ def _index(connection: Connection, market: str, symbol: str) -> tuple[DateArray,
         )
         row = cursor.fetchone()
     days, closes = row if row and row[0] is not None else (b"", b"")
-    return _days(days), _floats(closes)
+    return unpack_days(days), unpack_floats(closes)
 
 
 def _versions(connection: Connection) -> list[UUID]:
     found = connection.execute("SELECT data_version FROM markets WHERE data_version IS NOT NULL")
     return [row[0] for row in found]
-
-
-def _days(packed: bytes) -> DateArray:
-    return _POSTGRES_DAY_ZERO + np.frombuffer(packed, dtype=">i4").astype("timedelta64[D]")
-
-
-def _floats(packed: bytes) -> FloatArray:
-    return np.frombuffer(packed, dtype=">f8").astype(np.float64)

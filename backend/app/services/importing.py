@@ -1,0 +1,324 @@
+"""From files, or tables like them, to a market whose data are newer: all of it or nothing.
+
+One import is one transaction under one lock per market. Importing the same again changes
+nothing; a corrected row replaces the stored one and gives the market a new data version. A
+refused bar never replaces a stored one.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from uuid import UUID
+
+import polars as pl
+import psycopg
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core import calendar
+from app.core.errors import NotFound, Refused, Unavailable
+from app.market_data import files, validation
+from app.market_data.validation import Reason, Sorted
+from app.models import DataImport, Market
+from app.services.merging import (
+    Connection,
+    Merged,
+    Progress,
+    driver_connection,
+    etf_ids,
+    merge_bars,
+)
+from app.services.merging_facts import merge_actions, merge_facts, merge_index
+from app.services.quarantining import keep_refused
+
+BARS, FACTS, ACTIONS = "bars", "facts", "actions"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Rows of one kind as they came, not yet validated, and where they came from."""
+
+    rows: pl.DataFrame
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What one import brings; each part may be missing.
+
+    `bars`: `files.BAR_COLUMNS`; `facts`: `ticker` and any columns of `etfs`; `actions`:
+    `files.ACTION_COLUMNS`; `index`: `date` and `close` of the market's volatility index.
+    """
+
+    bars: Delivery | None = None
+    facts: Delivery | None = None
+    actions: Delivery | None = None
+    index: Delivery | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesReport:
+    """What became of one kind of rows; read = added + changed + unchanged + quarantined."""
+
+    series: str
+    source: str
+    read: int
+    added: int
+    changed: int
+    unchanged: int
+    quarantined: int
+    reasons: Mapping[Reason, int]
+    first_session: date | None
+    latest_session: date | None
+    first_difference: date | None
+    """The earliest day whose stored row was added or changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    market: str
+    series: tuple[SeriesReport, ...]
+    data_version: UUID | None
+    changed: bool
+    """Whether anything was added or corrected, and so the data version is a new one."""
+    redo_from: date | None
+    """Scores and portfolio values of this session and later ones may be different now."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    delivery: Delivery
+    series: str
+    merged: Merged
+    refused: pl.DataFrame | None = None
+    first: date | None = None
+    latest: date | None = None
+
+    def report(self) -> SeriesReport:
+        counts = {} if self.refused is None else dict(self.refused["reason"].value_counts().rows())
+        merged = self.merged
+        quarantined = sum(counts.values())
+        return SeriesReport(
+            series=self.series,
+            source=self.delivery.source,
+            read=merged.added + merged.changed + merged.unchanged + quarantined,
+            added=merged.added,
+            changed=merged.changed,
+            unchanged=merged.unchanged,
+            quarantined=quarantined,
+            reasons={reason: counts[reason] for reason in Reason if reason in counts},
+            first_session=self.first,
+            latest_session=self.latest,
+            first_difference=merged.first_difference,
+        )
+
+
+async def import_files(
+    session: AsyncSession,
+    market: str,
+    prices: Path,
+    *,
+    metadata: Path | None = None,
+    vix: Path | None = None,
+    traded: bool = False,
+    now: datetime,
+    data_version: UUID,
+    progress: Progress,
+) -> ImportReport:
+    """Import a file of bars and, where given, of facts and of the volatility index.
+
+    `traded`: prices are as traded, and `dividend` and `split_ratio` are read too. Raises `BadFile`
+    before anything is written, and what `import_arrival` raises.
+    """
+    progress("reading files", 0, 1)
+    arrival = await asyncio.to_thread(_read, prices, metadata, vix, traded=traded)
+    progress("reading files", 1, 1)
+    return await import_arrival(
+        session, market, arrival, now=now, data_version=data_version, progress=progress
+    )
+
+
+def _read(prices: Path, metadata: Path | None, vix: Path | None, *, traded: bool) -> Arrival:
+    bars, actions = files.read_traded(prices) if traded else (files.read_bars(prices), None)
+    return Arrival(
+        bars=Delivery(bars, prices.name),
+        facts=Delivery(files.read_facts(metadata), metadata.name) if metadata else None,
+        actions=Delivery(actions, prices.name) if actions is not None else None,
+        index=Delivery(files.read_index(vix), vix.name) if vix else None,
+    )
+
+
+async def import_arrival(
+    session: AsyncSession,
+    market: str,
+    arrival: Arrival,
+    *,
+    now: datetime,
+    data_version: UUID,
+    progress: Progress,
+) -> ImportReport:
+    """Validate, merge and record, inside the transaction of `session`.
+
+    `data_version` becomes the market's if anything changes. A second import of the market waits
+    for the first. Raises `NotFound` for an unknown market, `Refused` for dividends and splits in
+    a market of adjusted prices, and `Unavailable` when the database is away.
+    """
+    with _driver_faults():
+        connection = await driver_connection(session)
+        await _lock(connection, market, progress)
+        about = await session.scalar(
+            select(Market).where(Market.code == market).execution_options(populate_existing=True)
+        )
+        if about is None:
+            raise NotFound("market")
+        if arrival.actions is not None and about.adjusted_only:
+            raise Refused(
+                f"The market '{market}' takes prices that are already adjusted: "
+                "import this file without dividends and splits."
+            )
+        last = calendar.last_completed_session(now)
+        taken = await _take(connection, about, arrival, last_completed=last, progress=progress)
+        return await _record(session, about, taken, now=now, data_version=data_version)
+
+
+async def _lock(connection: Connection, market: str, progress: Progress) -> None:
+    """Held until the transaction ends, however it ends."""
+    key = f"etftrader import {market}"
+    tried = await connection.execute(
+        "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [key]
+    )
+    if await tried.fetchone() == (True,):
+        return
+    progress("waiting for another import", 0, 1)
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
+    progress("waiting for another import", 1, 1)
+
+
+async def _take(
+    connection: Connection,
+    about: Market,
+    arrival: Arrival,
+    *,
+    last_completed: date,
+    progress: Progress,
+) -> list[_Taken]:
+    """Merge every part; facts come first, so that an ETF is not made twice."""
+    taken = []
+    if arrival.facts is not None:
+        merged = await merge_facts(connection, about.code, arrival.facts.rows)
+        taken.append(_Taken(arrival.facts, FACTS, merged))
+    if arrival.bars is not None:
+        taken.append(
+            await _take_bars(
+                connection,
+                about.code,
+                arrival.bars,
+                last_completed=last_completed,
+                progress=progress,
+            )
+        )
+    if arrival.actions is not None:
+        rows = arrival.actions.rows
+        ids = await etf_ids(connection, about.code, rows["ticker"].unique().to_list())
+        merged = await merge_actions(connection, rows, ids)
+        taken.append(_Taken(arrival.actions, ACTIONS, merged))
+    if arrival.index is not None:
+        symbol = about.volatility_index
+        split = validation.sort_index(arrival.index.rows, last_completed=last_completed)
+        merged = await merge_index(connection, about.code, symbol, split.good)
+        refused = split.quarantined.with_columns(ticker=pl.lit(symbol))
+        taken.append(_Taken(arrival.index, symbol, merged, refused, *_ends(split)))
+    return taken
+
+
+async def _take_bars(
+    connection: Connection,
+    market: str,
+    bars: Delivery,
+    *,
+    last_completed: date,
+    progress: Progress,
+) -> _Taken:
+    progress("checking bars", 0, len(bars.rows))
+    split = await asyncio.to_thread(validation.sort_bars, bars.rows, last_completed=last_completed)
+    progress("checking bars", len(bars.rows), len(bars.rows))
+    ids = await etf_ids(connection, market, split.good["ticker"].unique().cast(pl.String).to_list())
+    merged = await merge_bars(connection, split.good, ids, progress=progress)
+    return _Taken(bars, BARS, merged, split.quarantined, *_ends(split))
+
+
+def _ends(split: Sorted) -> tuple[date | None, date | None]:
+    if split.good.is_empty():
+        return None, None
+    return split.good["date"].min(), split.good["date"].max()  # type: ignore[return-value]
+
+
+async def _record(
+    session: AsyncSession,
+    about: Market,
+    taken: list[_Taken],
+    *,
+    now: datetime,
+    data_version: UUID,
+) -> ImportReport:
+    """Note what arrived, and name the market's new state if there is one."""
+    changed = any(each.merged.differs for each in taken)
+    if changed:
+        about.data_version, about.updated_at = data_version, now
+        for each in taken:
+            if each.series == BARS and each.first is not None and each.latest is not None:
+                about.first_session = min(about.first_session or each.first, each.first)
+                about.latest_session = max(about.latest_session or each.latest, each.latest)
+
+    for each in taken:
+        report = each.report()
+        row = DataImport(
+            market=about.code,
+            source=report.source,
+            series=report.series,
+            rows_read=report.read,
+            rows_added=report.added,
+            rows_changed=report.changed,
+            rows_unchanged=report.unchanged,
+            rows_quarantined=report.quarantined,
+            first_session=report.first_session,
+            latest_session=report.latest_session,
+            data_version=about.data_version,
+            finished_at=now,
+        )
+        session.add(row)
+        await session.flush()
+        if each.refused is not None:
+            await keep_refused(await driver_connection(session), about.code, row.id, each.refused)
+
+    return ImportReport(
+        market=about.code,
+        series=tuple(each.report() for each in taken),
+        data_version=about.data_version,
+        changed=changed,
+        redo_from=_redo_from(about, taken),
+    )
+
+
+def _redo_from(about: Market, taken: list[_Taken]) -> date | None:
+    """Facts enter every score; a bar or an action those of its day and after."""
+    days = [
+        each.merged.first_difference
+        for each in taken
+        if each.series in {BARS, ACTIONS} and each.merged.first_difference is not None
+    ]
+    if about.first_session and any(e.series == FACTS and e.merged.differs for e in taken):
+        days.append(about.first_session)
+    return min(days, default=None)
+
+
+@contextmanager
+def _driver_faults() -> Iterator[None]:
+    """What SQLAlchemy would translate, for statements that go past it."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise Unavailable("The database does not answer: try again in a moment.") from error
