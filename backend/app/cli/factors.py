@@ -7,7 +7,7 @@ import numpy as np
 import typer
 
 from app.cli.output import console, describe, print_json, print_table
-from app.cli.progress import bar
+from app.cli.progress import bars
 from app.cli.runtime import Context, JsonOption, MarketOption, run
 from app.schemas.factor import LatestScores, ScoreHistory
 from app.services import scoring
@@ -28,7 +28,7 @@ def score(
 
     async def command(context: Context) -> Scored:
         found = await context.market(market)
-        with bar("Scoring sessions") as progress:
+        with bars() as progress:
             if date is None:
                 return await scoring.score_missing(context.session, found, progress=progress)
             day = np.array([date.date()], "datetime64[D]")

@@ -1,17 +1,24 @@
 """A bar on stderr for whatever takes longer than a moment; nothing where nobody watches."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
-Advance = Callable[[int, int], None]
-"""Told how much of how much is done."""
+from app.core import progress
 
 
 @contextmanager
-def bar(label: str) -> Iterator[Advance]:
+def bars() -> Iterator[progress.Progress]:
+    """One bar per step, in the order in which the steps begin."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -19,12 +26,12 @@ def bar(label: str) -> Iterator[Advance]:
         TimeElapsedColumn(),
     )
     console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as shown:
-        task = shown.add_task(label, total=None)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as shown:
+        tasks: dict[str, TaskID] = {}
 
-        def advance(done: int, total: int) -> None:
-            shown.update(task, completed=done, total=total)
+        def advance(step: str, done: int, total: int) -> None:
+            if step not in tasks:
+                tasks[step] = shown.add_task(step.capitalize(), total=total)
+            shown.update(tasks[step], completed=done, total=total)
 
         yield advance

@@ -1,7 +1,6 @@
 """The market's stored scores: made once per session and data, read back as they were."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -12,6 +11,7 @@ from sqlalchemy import Row, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import NotFound, NotScored
+from app.core.progress import Progress, silent
 from app.market_data.snapshot import MarketSnapshot
 from app.models import FactorScore
 from app.quant.factors.scoring import FORMULA_VERSION, Scores, ScoreSettings, score_sessions
@@ -44,9 +44,6 @@ COLUMNS = (
     "data_version",
 )
 
-Progress = Callable[[int, int], None]
-"""Told how many sessions of how many are done."""
-
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -59,7 +56,7 @@ class Scored:
 
 
 async def score_missing(
-    session: AsyncSession, market: MarketSnapshot, *, progress: Progress | None = None
+    session: AsyncSession, market: MarketSnapshot, *, progress: Progress = silent
 ) -> Scored:
     """Score those of the last 252 sessions that have no scores of the present formula."""
     wanted = market.panel.sessions[-STORED_SESSIONS:]
@@ -77,7 +74,7 @@ async def score_and_store(
     market: MarketSnapshot,
     sessions: DateArray,
     *,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Scored:
     """Score the given sessions, each from what was known at its close, replacing what is stored.
 
@@ -95,8 +92,7 @@ async def score_and_store(
         async with cursor.copy(statement) as copy:
             for done in range(len(days)):
                 await copy.write(await asyncio.to_thread(lambda: _csv(market, next(scores))))
-                if progress is not None:
-                    progress(done + 1, len(days))
+                progress("scoring sessions", done + 1, len(days))
     return await _summary(session, market, len(days))
 
 
