@@ -11,8 +11,8 @@ from app.schemas.recommendation import PassedOver
 
 
 class RebalanceRequest(Input):
-    execute: bool = Field(False, description="Also trade what is proposed, at once.")
-    force: bool = Field(False, description="Propose orders although all is inside the bands.")
+    execute: bool = Field(default=False, description="Also trade what is proposed, at once.")
+    force: bool = Field(default=False, description="Propose orders also inside the bands.")
     budget: Annotated[
         PositiveAmountIn | None,
         Field(
@@ -30,6 +30,7 @@ class OrderRead(Output):
     price_date: date
     value: Exact = Field(description="Quantity at the reference price")
     estimated_cost: Exact = Field(description="Spread, slippage, impact and fees, by the model")
+    net_amount: Exact = Field(description="The signed change of cash that is expected of it")
     reason: str = Field(examples=["enters the target set: rank 3"])
 
 

@@ -5,6 +5,7 @@ booked when it is learned of; a late split multiplies only shares that were not 
 action is booked once per portfolio: the ledger refuses a second entry.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, localcontext
@@ -22,8 +23,6 @@ from app.services import ledger, strategy, valuation
 from app.services.ledger import Booked, Entry
 
 WHOLE = Decimal(1)
-SMALLEST_DENOMINATORS = 100
-"""A ratio of whole numbers, the second up to this one, is meant exactly: 0.333333 is a third."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class _History:
         ratio = Fraction(1)
         for action in self.actions:
             if action.kind == ActionKind.SPLIT and action.ex_date == ex_date:
-                ratio *= exact_ratio(action.value)
+                ratio *= valuation.exact_ratio(action.value)
         return ratio
 
 
@@ -74,13 +73,16 @@ async def apply_due(
     """
     if market.adjusted_only:
         return ()
-    histories, applied = await _read(session, market, portfolio)
-    first = portfolio.opened_on if since is None else since
+    span = (portfolio.opened_on if since is None else since, until)
+    window = valuation.actions_between(market, span)
+    if not window:
+        return ()
+    histories, applied = await _read(session, portfolio, window)
     due = [
         action
         for history in histories.values()
         for action in history.actions
-        if first < action.ex_date <= until and action.id not in applied
+        if action.id not in applied
     ]
     # A dividend is per share of the ex-date: the split of the same day comes first.
     due.sort(key=lambda action: (action.ex_date, action.kind != ActionKind.SPLIT, action.id))
@@ -97,7 +99,7 @@ async def apply_due(
 
 
 async def _read(
-    session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio
+    session: AsyncSession, portfolio: Portfolio, window: Iterable[Action]
 ) -> tuple[dict[int, _History], set[int]]:
     """The history of every ETF that was ever held, and the ids of the actions that are booked."""
     query = select(
@@ -116,7 +118,7 @@ async def _read(
             history = histories.setdefault(etf_id, _History([], []))
             sold = kind == EntryKind.SELL
             history.moved.append(Moved(day, -quantity if sold else quantity, sold))
-    for action in market.actions:
+    for action in window:
         if action.etf_id in histories:
             histories[action.etf_id].actions.append(action)
     return histories, applied
@@ -161,7 +163,7 @@ def _split(
     last = valuation.last_price(market, market.row_of_id[action.etf_id], day)
     if last is None:
         step = MICRO
-    exact = Fraction(entitled) * exact_ratio(action.value)
+    exact = Fraction(entitled) * valuation.exact_ratio(action.value)
     kept = int(exact / Fraction(step)) * step
     left = exact - Fraction(kept)
     with localcontext(EXACT):
@@ -176,13 +178,6 @@ def _split(
         price=last.price if last else None,
         action_id=action.id,
     )
-
-
-def exact_ratio(value: Decimal) -> Fraction:
-    """The ratio that was meant: six decimals cannot hold a third."""
-    simple = Fraction(value).limit_denominator(SMALLEST_DENOMINATORS)
-    rounded = to_micros(Decimal(simple.numerator) / Decimal(simple.denominator))
-    return simple if rounded == value else Fraction(value)
 
 
 def _short(value: Decimal) -> str:

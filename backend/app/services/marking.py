@@ -159,9 +159,7 @@ def values(market: MarketSnapshot, entries: Sequence[Entry], *, first: date) -> 
         yield day_value(market, book, todays, day)
 
 
-def day_value(
-    market: MarketSnapshot, book: Book, todays: Sequence[Entry], day: date
-) -> DayValue:
+def day_value(market: MarketSnapshot, book: Book, todays: Sequence[Entry], day: date) -> DayValue:
     worth = valuation.value(market, book.cash, book.holdings.values(), day)
     return DayValue(
         session=day,

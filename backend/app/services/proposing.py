@@ -1,20 +1,15 @@
-"""From a decision to a proposal: orders with their costs, weights before and after, and every why."""
+"""From a decision to a proposal: orders, costs, weights before and after, and every why."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-import numpy as np
-
 from app.core.money import ZERO, market_value, price_of
 from app.market_data.snapshot import MarketSnapshot
 from app.quant import orders
 from app.quant.book import Book, Market, Proposal
-from app.quant.costs import Liquidity
 from app.quant.drift import Drift
-from app.quant.liquidity import measure
-from app.quant.panel import IntArray, Panel
 from app.quant.sizing import Quote
 from app.schemas.rebalance import DroppedOrderRead, OrderRead, ProposalBody, WeightRead
 from app.schemas.recommendation import PassedOver
@@ -72,6 +67,7 @@ def proposal(
                 price_date=decision.session,
                 value=order.value,
                 estimated_cost=order.estimated_cost,
+                net_amount=order.net,
                 reason=order.reason,
             )
             for order in found.orders
@@ -94,7 +90,7 @@ def _orders(
     free = 1.0 - sum(decision.valuation.weights[ticker] for ticker in decision.frozen)
     targets = {t: weight / free for t, weight in weights.items() if t not in decision.frozen}
     desk = Market(
-        quotes(market, {*targets, *book.shares}, decision.session),
+        _quotes(market, {*targets, *book.shares}, decision.session),
         pricing.cost_model(decision.settings),
         notes=decision.targets.notes,
     )
@@ -104,22 +100,17 @@ def _orders(
     return orders.propose(targets, book, desk, rules)
 
 
-def quotes(market: MarketSnapshot, tickers: set[str], session: date) -> dict[str, Quote]:
+def _quotes(market: MarketSnapshot, tickers: set[str], session: date) -> dict[str, Quote]:
     """The closes of `session` and how each ETF trades; all of them have a close that day."""
     names = sorted(tickers)
-    rows = np.array([market.row(ticker) for ticker in names], dtype=np.int64)
-    panel = market.panel.until(session)
+    rows = [market.row(ticker) for ticker in names]
+    closes = market.panel.close[rows, market.column(session)]
     return {
         ticker: Quote(price_of(close), liquidity)
         for ticker, close, liquidity in zip(
-            names, panel.close[rows, -1], _liquidity(panel, rows), strict=True
+            names, closes, pricing.liquidity(market, rows, session), strict=True
         )
     }
-
-
-def _liquidity(panel: Panel, rows: IntArray) -> list[Liquidity]:
-    volatility, value = measure(panel, rows)
-    return [Liquidity.measured(*pair) for pair in zip(volatility, value, strict=True)]
 
 
 def _weights_after(decision: Decision, found: Proposal) -> dict[str, float]:

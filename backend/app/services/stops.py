@@ -1,4 +1,4 @@
-"""Stops of a portfolio at the close of a session: thresholds, distances, breaches and cool-downs."""
+"""Stops of a portfolio at a close: thresholds, distances, breaches and cool-downs."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core import calendar
 from app.core.money import price_of
 from app.market_data.snapshot import MarketSnapshot
-from app.models import ActionKind, EntryKind, LedgerEntry, Portfolio
+from app.models import EntryKind, LedgerEntry, Portfolio
 from app.quant import stop_loss
 from app.quant.stop_loss import Exit, Holding, PriceState, StopPolicy, StopStatus, Threshold, Vix
-from app.services.valuation import Line, Valuation
+from app.services.valuation import Line, Valuation, splits_between
 
 STOP_MARK = "Stop: "
 """How the reason of a sale made by a stop begins; the cool-down is read from it."""
@@ -37,7 +37,7 @@ class Watch:
     def breaches(self) -> tuple[Exit, ...]:
         """What is to be sold; the reasons carry the mark."""
         exits = (watched.status.exit for watched in self.lines)
-        return tuple(Exit(exit.ticker, STOP_MARK + exit.reason) for exit in exits if exit)
+        return tuple(Exit(found.ticker, STOP_MARK + found.reason) for found in exits if found)
 
     @property
     def at_risk(self) -> tuple[Line, ...]:
@@ -83,12 +83,9 @@ def _highest_close(market: MarketSnapshot, line: Line, session: date) -> Decimal
     """The highest close since the position was opened, in shares of `session`."""
     span = slice(market.column(line.opened_on), market.column(session) + 1)
     closes = market.panel.close[line.row, span].copy()
-    if not market.adjusted_only:
-        days = market.panel.sessions[span]
-        for action in market.actions:
-            if action.etf_id == line.etf_id and action.kind == ActionKind.SPLIT:
-                if action.ex_date <= session:
-                    closes[days < np.datetime64(action.ex_date, "D")] /= float(action.value)
+    days = market.panel.sessions[span]
+    for action in splits_between(market, line.etf_id, (line.opened_on, session)):
+        closes[days < np.datetime64(action.ex_date, "D")] /= float(action.value)
     known = closes[np.isfinite(closes)]
     return price_of(known.max()) if len(known) else None
 

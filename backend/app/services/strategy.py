@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import TypeAlias
+from typing import TypeAlias, cast
 from uuid import UUID
 
 import numpy as np
 
 from app.market_data.snapshot import EtfFacts, MarketSnapshot
 from app.models import Portfolio
-from app.quant.construction import Book, ConstructionSettings, Target, TargetWeight, construct
+from app.quant.construction import Book, ConstructionSettings, Target, construct
 from app.quant.drift import DriftMode, DriftPolicy
 from app.quant.factors.cross_section import Composite
 from app.quant.factors.scoring import FactorWeights, Scores, ScoreSettings, ScoreWithin, score
@@ -207,18 +207,26 @@ def _among(label: str | None, wanted: frozenset[str]) -> bool:
 
 
 async def targets_at(
-    market: MarketSnapshot, settings: PortfolioSettings, session: date, standing: Standing
+    market: MarketSnapshot,
+    settings: PortfolioSettings,
+    session: date,
+    standing: Standing,
+    *,
+    part: float = 1.0,
 ) -> Targets:
     """Target weights at the close of `session`, with a reason for each name.
 
-    Frozen names keep what they have and the rest is divided among the others. Raises Infeasible,
-    SolveFailed or InsufficientHistory.
+    Frozen names keep what they have and the rest is divided among the others, of which only `part`
+    is invested. Raises Infeasible, SolveFailed or InsufficientHistory.
     """
     scores = await scores_at(market, settings, session)
     kept = {ticker: standing.weights[ticker] for ticker in sorted(standing.frozen)}
-    free = 1.0 - sum(kept.values())
+    free = part * (1.0 - sum(kept.values()))
     target = await asyncio.to_thread(_construct, market, settings, scores, (standing, free))
-    positions = tuple(_scaled(position, free) for position in target.positions)
+    positions = tuple(
+        Position(position.ticker, position.weight * free, position.reason)
+        for position in target.positions
+    )
     positions += tuple(
         Position(ticker, weight, f"held, and without a close on {session}")
         for ticker, weight in kept.items()
@@ -233,14 +241,14 @@ def _construct(
     scores: Scores,
     state: tuple[Standing, float],
 ) -> Target:
-    standing, free = state
+    (standing, free), session = state, cast("date", scores.session.item())
     movable = {
         ticker: weight / free
         for ticker, weight in standing.weights.items()
         if ticker not in standing.frozen
     }
     return construct(
-        market.panel.until(scores.session.item()),
+        market.panel.until(session),
         scores.composite,
         construction_settings(settings),
         Book(float(standing.value) * free, movable),
@@ -248,7 +256,3 @@ def _construct(
         barred=standing.barred,
         excluded=standing.frozen,
     )
-
-
-def _scaled(position: TargetWeight, free: float) -> Position:
-    return Position(position.ticker, position.weight * free, position.reason)

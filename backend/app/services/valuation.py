@@ -1,22 +1,30 @@
 """What a book is worth at a close: each position at its last good price, and cash.
 
-A missing close is replaced by the last one. Within 5 sessions it is carried; beyond that the ETF has
-stopped trading (closed, halted, delisted): it stays on the books at its last good price, is
+A missing close is replaced by the last one. Within 5 sessions it is carried; beyond that the ETF
+has stopped trading (closed, halted, delisted): it stays on the books at its last good price, is
 flagged, and can be neither bought nor sold. A price from before a split is divided by it, because
 the shares already were multiplied.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
+from operator import attrgetter
 from typing import Protocol
 
 import numpy as np
 
 from app.core.money import ZERO, market_value, price_of, to_micros
-from app.market_data.snapshot import CARRY_SESSIONS, MarketSnapshot
+from app.market_data.snapshot import CARRY_SESSIONS, Action, MarketSnapshot
 from app.models import ActionKind
+
+_EX_DATE = attrgetter("ex_date")
+
+SMALLEST_DENOMINATORS = 100
+"""A ratio of whole numbers, the second up to this one, is meant exactly: 0.333333 is a third."""
 
 
 class Held(Protocol):
@@ -121,7 +129,7 @@ def _paid(held: Held) -> LastPrice:
 
 
 def last_price(market: MarketSnapshot, row: int, session: date) -> LastPrice | None:
-    """The last close at or before `session`, in shares of that session; None where there is none."""
+    """The last close up to `session`, in shares of that session; None where there is none."""
     end = market.column(session)
     close = market.panel.close[row]
     if end >= 0 and np.isfinite(close[end]):
@@ -140,14 +148,36 @@ def in_shares_of(
     market: MarketSnapshot, row: int, price: Decimal, span: tuple[date, date]
 ) -> Decimal:
     """A price of the first day of `span` per share of its last day: splits in between divide it."""
-    if market.adjusted_only:
-        return price
-    etf_id, (made, wanted) = market.etfs[row].id, span
-    for action in market.actions:
-        if (
-            action.etf_id == etf_id
-            and action.kind == ActionKind.SPLIT
-            and made < action.ex_date <= wanted
-        ):
-            price /= action.value
-    return to_micros(price)
+    ratio = shares_per_share(market, row, span)
+    return price if ratio == 1 else to_micros(price * ratio.denominator / ratio.numerator)
+
+
+def shares_per_share(market: MarketSnapshot, row: int, span: tuple[date, date]) -> Fraction:
+    """How many shares at the end of `span` one share of its beginning has become."""
+    ratio = Fraction(1)
+    for action in splits_between(market, market.etfs[row].id, span):
+        ratio *= exact_ratio(action.value)
+    return ratio
+
+
+def splits_between(
+    market: MarketSnapshot, etf_id: int, span: tuple[date, date]
+) -> Iterator[Action]:
+    """The splits after the first day of `span` up to its last; none where prices are adjusted."""
+    if not market.adjusted_only:
+        for action in actions_between(market, span):
+            if action.etf_id == etf_id and action.kind == ActionKind.SPLIT:
+                yield action
+
+
+def actions_between(market: MarketSnapshot, span: tuple[date, date]) -> tuple[Action, ...]:
+    """What has its ex-date after the first day of `span` and up to its last, in that order."""
+    first, end = (bisect_right(market.actions, day, key=_EX_DATE) for day in span)
+    return market.actions[first:end]
+
+
+def exact_ratio(value: Decimal) -> Fraction:
+    """The ratio of a split that was meant: six decimals cannot hold a third."""
+    simple = Fraction(value).limit_denominator(SMALLEST_DENOMINATORS)
+    rounded = to_micros(Decimal(simple.numerator) / Decimal(simple.denominator))
+    return simple if rounded == value else Fraction(value)

@@ -1,0 +1,251 @@
+"""Rebalancing: how far a portfolio is from its rules, what to do about it, and doing it once.
+
+Deciding and filling are apart: what is decided at a close may be filled at that close (by a person
+who asks for it) or at the next one (by everything unattended).
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal, localcontext
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import Conflict, NotFound
+from app.market_data.snapshot import MarketSnapshot
+from app.models import Portfolio, RebalanceEvent, RebalanceStatus
+from app.quant import drift
+from app.quant.book import ProposedOrder
+from app.quant.costs import EXACT, Side
+from app.quant.sizing import MICRO, WHOLE
+from app.schemas.rebalance import OrderRead, ProposalBody
+from app.services import exposure, ledger, marking, proposing, stops, strategy, trading, valuation
+from app.services.proposing import Decision
+from app.services.strategy import Standing
+from app.services.trading import LineOutcome
+
+GOOD_FOR = 5
+"""Sessions after which a proposal speaks of another market."""
+
+
+class OutOfDate(Conflict):
+    """The proposal was right when it was made, and is not any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    event: RebalanceEvent
+    outcomes: tuple[LineOutcome, ...]
+
+
+async def decide(
+    session: AsyncSession,
+    market: MarketSnapshot,
+    portfolio: Portfolio,
+    *,
+    at: date | None = None,
+    held_back: float | None = None,
+) -> Decision:
+    """What the portfolio's rules want at the close of `at` (left out: the latest session).
+
+    Nothing after that close is read. `held_back` is the part of its targets the portfolio may hold,
+    where the caller knows it already. Raises Infeasible, SolveFailed or InsufficientHistory.
+    """
+    day = at or market.latest_session
+    settings = strategy.settings_of(portfolio)
+    holdings = await ledger.read_holdings(session, portfolio.id)
+    worth = valuation.value(market, portfolio.cash, holdings.values(), day)
+    previous = await executed_targets(session, portfolio.id)
+    barred = await stops.barred(
+        session, market, portfolio, at=day, policy=strategy.stop_policy(settings)
+    )
+    part = await exposure.at(session, portfolio, day) if held_back is None else held_back
+
+    closed = _closed(market, day)
+    frozen = frozenset(
+        line.ticker for line in worth.lines if line.last.carried or line.ticker in closed
+    )
+    standing = Standing(worth.total, worth.weights, {**barred, **closed}, frozen)
+    targets = await strategy.targets_at(market, settings, day, standing, part=part)
+    measured = drift.measure(
+        worth.weights,
+        targets.weights,
+        strategy.drift_policy(settings),
+        # A frozen name is wanted for want of a choice: that is no change of mind.
+        previous=None if previous is None else {*previous, *frozen},
+    )
+    return Decision(settings, worth, targets, measured, frozen)
+
+
+def _closed(market: MarketSnapshot, day: date) -> dict[str, str]:
+    return {
+        etf.ticker: f"closed on {etf.closed_on}"
+        for etf in market.etfs
+        if etf.closed_on is not None and etf.closed_on <= day
+    }
+
+
+async def propose(
+    session: AsyncSession,
+    market: MarketSnapshot,
+    portfolio: Portfolio,
+    *,
+    force: bool = False,
+    budget: Decimal | None = None,
+    now: datetime,
+) -> RebalanceEvent:
+    """Decide at the market's latest close and keep the proposal; nothing is traded.
+
+    Inside the bands the proposal is empty, unless `force`; `budget` invests so much of the cash and
+    sells nothing. Raises what `decide` raises, and QuantError where the budget exceeds the cash.
+    """
+    portfolio.require_active()
+    decision = await decide(session, market, portfolio)
+    return await record(session, market, portfolio, decision, force=force, budget=budget, now=now)
+
+
+async def record(
+    session: AsyncSession,
+    market: MarketSnapshot,
+    portfolio: Portfolio,
+    decision: Decision,
+    *,
+    force: bool = False,
+    budget: Decimal | None = None,
+    now: datetime,
+) -> RebalanceEvent:
+    """Turn a decision into a stored proposal."""
+    body = await asyncio.to_thread(proposing.proposal, market, decision, force=force, budget=budget)
+    idle = not body.orders and not body.needs_rebalancing
+    kept = await executed_targets(session, portfolio.id) if idle else None
+    event = RebalanceEvent(
+        portfolio_id=portfolio.id,
+        as_of=decision.session,
+        status=RebalanceStatus.PROPOSED,
+        decided_at_sequence=portfolio.last_sequence,
+        proposal=body.model_dump(mode="json"),
+        # Where nothing is to be done, what was aimed at stays what is aimed at.
+        targets=decision.targets.weights if kept is None else kept,
+        data_version=market.data_version,
+        created_at=now,
+        executed_at=None,
+    )
+    session.add(event)
+    await session.flush()
+    return event
+
+
+async def execute(
+    session: AsyncSession,
+    market: MarketSnapshot,
+    portfolio: Portfolio,
+    event: RebalanceEvent,
+    *,
+    now: datetime,
+) -> Execution:
+    """Trade a stored proposal at the market's latest close, once. The portfolio is locked.
+
+    Raises Conflict where it was executed already, and OutOfDate where the book has changed since,
+    a price it was sized at was corrected, or more than 5 sessions have passed.
+    """
+    portfolio.require_active()
+    event.require_proposed()
+    objection = _objection(market, portfolio, event)
+    if objection is not None:
+        raise OutOfDate(f"{objection}: ask for a new proposal.")
+    outcomes = await fill(session, market, portfolio, event, as_of=market.latest_session, now=now)
+    await marking.mark_portfolios(session, market, [portfolio], now=now)
+    return Execution(event, outcomes)
+
+
+def _objection(market: MarketSnapshot, portfolio: Portfolio, event: RebalanceEvent) -> str | None:
+    if portfolio.last_sequence != event.decided_at_sequence:
+        return "The portfolio has traded or moved cash since the proposal"
+    age = market.column(market.latest_session) - market.column(event.as_of)
+    if age > GOOD_FOR:
+        return f"The proposal is {age} sessions old"
+    if event.data_version == market.data_version:
+        return None
+    for order in body_of(event).orders:
+        last = valuation.last_price(market, market.row(order.ticker), event.as_of)
+        if last is None or last.price != order.reference_price:
+            return f"The price of {order.ticker} on {event.as_of} was corrected since the proposal"
+    return None
+
+
+async def fill(
+    session: AsyncSession,
+    market: MarketSnapshot,
+    portfolio: Portfolio,
+    event: RebalanceEvent,
+    *,
+    as_of: date,
+    now: datetime,
+) -> tuple[LineOutcome, ...]:
+    """Trade the orders of an event at the close of `as_of`, whatever happened since.
+
+    Shares are those of `as_of`: an order sized before a split is multiplied by it. Orders that
+    cannot be filled are skipped and purchases cut to the cash there is.
+    """
+    whole = not strategy.settings_of(portfolio).fractional_shares
+    span = event.as_of, as_of
+    orders = [_order(market, order, span, whole=whole) for order in body_of(event).orders]
+    outcomes = await trading.execute(
+        session, market, portfolio, orders, as_of=as_of, now=now, event_id=event.id
+    )
+    event.status = RebalanceStatus.EXECUTED
+    event.executed_at = now
+    await session.flush()
+    return outcomes
+
+
+def body_of(event: RebalanceEvent) -> ProposalBody:
+    return ProposalBody.model_validate(event.proposal)
+
+
+def _order(
+    market: MarketSnapshot, order: OrderRead, span: tuple[date, date], *, whole: bool
+) -> ProposedOrder:
+    row = market.row(order.ticker)
+    ratio = valuation.shares_per_share(market, row, span)
+    quantity = order.quantity
+    if ratio != 1:
+        with localcontext(EXACT):
+            step = WHOLE if whole else MICRO
+            quantity = quantity * ratio.numerator / ratio.denominator // step * step
+    return ProposedOrder(
+        order.ticker,
+        Side(order.side),
+        quantity,
+        valuation.in_shares_of(market, row, order.reference_price, span),
+        order.value,
+        order.estimated_cost,
+        order.net_amount,
+        order.reason,
+    )
+
+
+async def executed_targets(session: AsyncSession, portfolio_id: int) -> dict[str, float] | None:
+    """The target weights of the last executed rebalance; None before the first."""
+    query = (
+        select(RebalanceEvent.targets)
+        .where(
+            RebalanceEvent.portfolio_id == portfolio_id,
+            RebalanceEvent.status == RebalanceStatus.EXECUTED,
+        )
+        .order_by(RebalanceEvent.id.desc())
+        .limit(1)
+    )
+    return await session.scalar(query)
+
+
+async def find(session: AsyncSession, portfolio: Portfolio, event_id: int) -> RebalanceEvent:
+    """The portfolio's own proposal; raises NotFound."""
+    query = select(RebalanceEvent).where(
+        RebalanceEvent.id == event_id, RebalanceEvent.portfolio_id == portfolio.id
+    )
+    found = await session.scalar(query)
+    if found is None:
+        raise NotFound("proposal")
+    return found
