@@ -1,5 +1,5 @@
 """The HTTP interface: one module per resource."""
 
-from app.api import factors, health
+from app.api import factors, health, portfolios, trades
 
-ROUTERS = (health.router, factors.router)
+ROUTERS = (health.router, portfolios.router, trades.router, factors.router)

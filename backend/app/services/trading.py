@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.brokers import Broker, BrokerOrder, PaperBroker
 from app.core.errors import Refused
-from app.core.money import plain
+from app.core.money import plain, to_micros
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio
 from app.quant.book import ProposedOrder
@@ -187,7 +187,7 @@ def _quantity(ticket: OrderTicket, etf: Priced, costs: CostModel, step: Decimal)
     if ticket.quantity is not None:
         if ticket.quantity % step:
             raise WholeSharesOnly
-        return ticket.quantity
+        return to_micros(ticket.quantity)
     assert ticket.notional is not None
     sized = affordable_quantity if ticket.side is Side.BUY else sellable_quantity
     quantity = sized(ticket.notional, etf.quote, costs, step=step)
@@ -197,4 +197,4 @@ def _quantity(ticket: OrderTicket, etf: Priced, costs: CostModel, step: Decimal)
         raise TooSmall(
             f"The amount is too small: {plain(step)} shares of {etf.ticker} take {needed} USD."
         )
-    return quantity
+    return to_micros(quantity)

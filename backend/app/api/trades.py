@@ -1,0 +1,121 @@
+"""Trades: send one order, read the history."""
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Annotated
+from uuid import uuid4
+
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import TypeAdapter
+
+from app.api.deps import IdempotencyKeyHeader, PortfolioDep, ResourcesDep, SessionDep
+from app.api.errors import problems
+from app.api.transaction import Transaction
+from app.core.clock import utc_now
+from app.core.errors import NotFound
+from app.market_data.snapshot import MarketSnapshot
+from app.models import Portfolio, owned_portfolio
+from app.schemas.trade import TradeCreate, TradeFilter, TradeRead, TradeReceipt
+from app.services import freshness, trade_history, trading
+from app.services.trading import OrderTicket, Trade, order_id_of
+
+router = APIRouter(prefix="/api/trades", tags=["trades"], route_class=Transaction)
+
+CSV = "text/csv"
+_TRADES = TypeAdapter(list[TradeRead])
+
+
+@router.post("", status_code=201, responses=problems(404, 409))
+async def place(
+    body: TradeCreate,
+    session: SessionDep,
+    resources: ResourcesDep,
+    idempotency_key: IdempotencyKeyHeader = None,
+) -> TradeReceipt:
+    """Trade one order on paper, at the latest close plus costs, whole or not at all.
+
+    Send an `Idempotency-Key` and repeat the request as often as you like: it trades once.
+    """
+    owner_id = resources.owner_id
+    portfolio = await session.scalar(owned_portfolio(owner_id, body.portfolio_id).with_for_update())
+    if portfolio is None:
+        raise NotFound("portfolio")
+    market = await resources.market_data.snapshot(session, portfolio.market)
+    ticket = OrderTicket(
+        order_id=order_id_of(owner_id, idempotency_key) if idempotency_key else uuid4(),
+        ticker=body.ticker,
+        side=body.side,
+        quantity=body.quantity,
+        notional=body.notional,
+        limit_price=body.limit_price,
+        idempotency_key=idempotency_key,
+    )
+    now = utc_now()
+    trade = await trading.place(session, market, portfolio, ticket, now=now)
+    return _receipt(trade, portfolio, market)
+
+
+@router.get(
+    "/{portfolio_id}",
+    response_model=list[TradeRead],
+    responses=problems(404)
+    | {200: {"content": {CSV: {"schema": {"type": "string"}}}, "description": "Oldest first"}},
+)
+async def show(
+    portfolio: PortfolioDep,
+    session: SessionDep,
+    wanted: Annotated[TradeFilter, Query()],
+    accept: Annotated[str, Header(description="`text/csv` for a table")] = "application/json",
+) -> Response:
+    """The trades of a portfolio in the order of its ledger, as JSON or CSV."""
+    found = await trade_history.trades(session, portfolio, wanted, now=utc_now())
+    if CSV in accept:
+        return Response(_table(found), media_type=CSV)
+    return Response(_TRADES.dump_json(found), media_type="application/json")
+
+
+def _receipt(trade: Trade, portfolio: Portfolio, market: MarketSnapshot) -> TradeReceipt:
+    booked, entry = trade.booked, trade.booked.entry
+    assert entry.quantity is not None
+    assert entry.reference_price is not None
+    assert entry.price is not None
+    assert entry.price_date is not None
+    return TradeReceipt(
+        **freshness.as_of(market, booked.booked_at),
+        portfolio_id=portfolio.id,
+        sequence=booked.sequence,
+        executed_at=booked.booked_at,
+        session=entry.session,
+        ticker=trade.ticker,
+        side=trade.side,
+        quantity=entry.quantity,
+        reference_price=entry.reference_price,
+        price_date=entry.price_date,
+        fill_price=entry.price,
+        fee=entry.fee,
+        net_amount=entry.amount,
+        reason=entry.reason,
+        order_id=entry.order_id,
+        idempotency_key=entry.idempotency_key,
+        rebalance_event_id=entry.rebalance_event_id,
+        cash=portfolio.cash,
+    )
+
+
+def _table(trades: Sequence[TradeRead]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    names = list(TradeRead.model_fields)
+    writer.writerow(names)
+    for trade in trades:
+        values = trade.model_dump(mode="json")
+        writer.writerow([_cell(values[name]) for name in names])
+    return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    """A text that a spreadsheet would run as a formula is quoted; numbers are left alone."""
+    if isinstance(value, str) and value[:1] in {"=", "+", "@", "\t", "\r"}:
+        return f"'{value}"
+    return value
