@@ -11,7 +11,7 @@ from app.cli.output import console, print_table
 from app.cli.progress import bars
 from app.cli.runtime import Context, run
 from app.services import importing, updating
-from app.services.importing import ImportReport
+from app.services.arrivals import ImportReport
 from app.services.updating import Update
 
 app = typer.Typer(help="Market data.", no_args_is_help=True)

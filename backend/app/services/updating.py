@@ -11,7 +11,7 @@ from app.core.errors import NoMarketData
 from app.core.progress import Progress
 from app.market_data.live import MarketData
 from app.services import derived, marking, scoring
-from app.services.importing import ImportReport
+from app.services.arrivals import ImportReport
 from app.services.marking import Marked
 from app.services.scoring import Scored
 

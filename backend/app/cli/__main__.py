@@ -1,0 +1,5 @@
+"""The `etftrader` command."""
+
+from app.cli.commands import app
+
+app(prog_name="etftrader")
