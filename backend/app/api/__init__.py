@@ -1,5 +1,13 @@
 """The HTTP interface: one module per resource."""
 
-from app.api import factors, health, portfolios, trades
+from app.api import data, factors, health, performance, portfolios, risk, trades
 
-ROUTERS = (health.router, portfolios.router, trades.router, factors.router)
+ROUTERS = (
+    health.router,
+    portfolios.router,
+    trades.router,
+    factors.router,
+    performance.router,
+    risk.router,
+    data.router,
+)
