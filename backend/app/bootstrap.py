@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from app.core import embedded
+from app.core import calendar, embedded
 from app.core.cache import ByteCache, open_cache
 from app.core.config import Settings
 from app.core.database import Sessions, open_engine, open_sessions, reading
@@ -48,6 +48,7 @@ def redis_url(settings: Settings) -> Iterator[str]:
 @asynccontextmanager
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     """Open what the settings name; start the embedded servers where they name none."""
+    calendar.keep_in(settings.data_dir / "cache")
     with ExitStack() as servers:
         database = await asyncio.to_thread(servers.enter_context, database_url(settings))
         redis = await asyncio.to_thread(servers.enter_context, redis_url(settings))

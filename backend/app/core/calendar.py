@@ -3,14 +3,19 @@
 Past closings (mourning, storms, half days) are facts; the future follows the exchange's published
 rules. Look-backs and freshness count these sessions, never days. No function reads a clock.
 
-The schedule comes from `exchange_calendars`. Importing that costs over a second (pandas), building
-a tenth of one, so both happen once per process, at the first question.
+The schedule comes from `exchange_calendars`. Importing that costs over a second (pandas), so an
+installation keeps the schedule in a file named after the library's version, and a process reads
+it, or builds it, once, at the first question.
 """
 
 import warnings
+import zipfile
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TypeAlias
 
 import numpy as np
@@ -39,8 +44,26 @@ class _Schedule:
     closes: DateArray
 
 
+_kept_in: list[Path] = []
+
+
+def keep_in(folder: Path) -> None:
+    """Read the schedule from a file in `folder` from now on, and write it there once built."""
+    _kept_in[:] = [folder / f"xnys-{version('exchange-calendars')}.npz"]
+
+
 @cache
 def _schedule() -> _Schedule:
+    for file in _kept_in:
+        if (found := _read(file)) is not None:
+            return found
+    built = _build()
+    for file in _kept_in:
+        _write(file, built)
+    return built
+
+
+def _build() -> _Schedule:
     # Imported here because it takes over a second, which commands without dates must not pay.
     from exchange_calendars.exchange_calendar_xnys import (  # noqa: PLC0415
         XNYSExchangeCalendar,
@@ -56,6 +79,32 @@ def _schedule() -> _Schedule:
         opens=_frozen(exchange.opens.dt.tz_convert(None).to_numpy(), "datetime64[s]"),
         closes=_frozen(exchange.closes.dt.tz_convert(None).to_numpy(), "datetime64[s]"),
     )
+
+
+def _read(file: Path) -> _Schedule | None:
+    """None where there is no file, or one that was cut short."""
+    try:
+        with np.load(file) as kept:
+            return _Schedule(
+                sessions=_frozen(kept["sessions"], "datetime64[D]"),
+                opens=_frozen(kept["opens"], "datetime64[s]"),
+                closes=_frozen(kept["closes"], "datetime64[s]"),
+            )
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _write(file: Path, schedule: _Schedule) -> None:
+    """In one step, so that nobody reads half of it; without it the next process builds again."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with NamedTemporaryFile(dir=file.parent, suffix=".npz", delete=False) as draft:
+            np.savez(
+                draft, sessions=schedule.sessions, opens=schedule.opens, closes=schedule.closes
+            )
+        Path(draft.name).replace(file)
+    except OSError:
+        return
 
 
 def _frozen(values: DateArray, unit: str) -> DateArray:

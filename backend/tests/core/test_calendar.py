@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, timezone
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -217,3 +218,17 @@ def test_days_beyond_the_calendar_are_refused_not_guessed(day: date) -> None:
         calendar.sessions(date(2025, 1, 1), day)
     with pytest.raises(calendar.OutsideCalendar):
         calendar.last_completed_session(datetime.combine(day, time(12), UTC))
+
+
+def test_a_kept_schedule_is_the_built_one_and_a_broken_file_is_built_again(tmp_path: Path) -> None:
+    built = calendar._build()
+    file = tmp_path / "schedule.npz"
+    calendar._write(file, built)
+    kept = calendar._read(file)
+    assert kept is not None
+    for name in ("sessions", "opens", "closes"):
+        np.testing.assert_array_equal(getattr(kept, name), getattr(built, name))
+
+    file.write_bytes(file.read_bytes()[:1000])
+    assert calendar._read(file) is None
+    assert calendar._read(tmp_path / "absent.npz") is None
