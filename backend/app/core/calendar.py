@@ -84,7 +84,7 @@ def _build() -> _Schedule:
 def _read(file: Path) -> _Schedule | None:
     """None where there is no file, or one that was cut short."""
     try:
-        with np.load(file) as kept:
+        with file.open("rb") as opened, np.load(opened) as kept:
             return _Schedule(
                 sessions=_frozen(kept["sessions"], "datetime64[D]"),
                 opens=_frozen(kept["opens"], "datetime64[s]"),
