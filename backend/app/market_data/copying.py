@@ -1,11 +1,14 @@
 """Bulk rows in PostgreSQL's binary formats: built and taken apart as whole arrays."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import psycopg
 
+from app.core.errors import Unavailable
 from app.quant.panel import DateArray, FloatArray
 
 ROWS_PER_CHUNK = 65_536
@@ -56,3 +59,12 @@ def unpack_days(packed: bytes) -> DateArray:
 def unpack_floats(packed: bytes) -> FloatArray:
     """From the bytes of `string_agg(float8send(...), '')` to float64."""
     return np.frombuffer(packed, dtype=">f8").astype(np.float64)
+
+
+@contextmanager
+def driver_faults() -> Iterator[None]:
+    """A lost database as `Unavailable`, for statements that go past SQLAlchemy."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise Unavailable("The database does not answer: try again in a moment.") from error

@@ -16,6 +16,8 @@ NUMBER_FACTS = ("expense_ratio", "leverage")
 FLAG_FACTS = ("is_leveraged", "is_inverse")
 FACTS = (*WORD_FACTS, *NUMBER_FACTS, *FLAG_FACTS, "inception_date")
 
+SMALLEST_ACTION, LARGEST_ACTION = 1e-6, 1e9
+
 
 def read_bars(path: Path) -> pl.DataFrame:
     """Daily bars in long format: `BAR_COLUMNS`, in the order of the file, not yet validated.
@@ -87,8 +89,10 @@ def _actions(
         )
     values = table.numbers(column)
     happened = values.is_not_null() & values.is_not_nan() & ~values.is_in(nothing)
-    if not (values.filter(happened) > 0.0).all() or values.is_infinite().any():
-        raise table.fault(column, "has a value below zero or without end; correct the file")
+    if not values.filter(happened).is_between(SMALLEST_ACTION, LARGEST_ACTION).all():
+        raise table.fault(
+            column, f"has a value outside {SMALLEST_ACTION:g} to {LARGEST_ACTION:g}; correct it"
+        )
     return bars.filter(happened).select(
         "ticker",
         ex_date="date",

@@ -43,8 +43,8 @@ class MarketData:
     loop.
     """
 
-    def __init__(self, panels: Path) -> None:
-        self._files = PanelFiles(panels)
+    def __init__(self, data_dir: Path) -> None:
+        self._files = PanelFiles(data_dir / "panels")
         self._held: dict[str, _Held] = {}
 
     async def snapshot(self, session: AsyncSession, market: str) -> MarketSnapshot:

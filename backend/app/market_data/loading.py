@@ -11,9 +11,9 @@ import psycopg
 from sqlalchemy import URL, make_url
 
 from app.core import calendar
-from app.core.errors import NoMarketData, NotFound, Unavailable
+from app.core.errors import NoMarketData, NotFound
 from app.market_data import adjustment
-from app.market_data.copying import unpack_days, unpack_floats
+from app.market_data.copying import driver_faults, unpack_days, unpack_floats
 from app.market_data.panels import PanelFiles, PriceArrays
 from app.market_data.snapshot import Action, EtfFacts, MarketSnapshot
 from app.models import ActionKind
@@ -51,13 +51,10 @@ def reading_connection(url: str | URL) -> Iterator[Connection]:
     address = make_url(url)
     _, arguments = address.get_dialect()().create_connect_args(address)
     arguments.update(connect_timeout=2, application_name="etftrader panel")
-    try:
-        with psycopg.connect(**arguments) as connection:
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            connection.read_only = True
-            yield connection
-    except psycopg.OperationalError as error:
-        raise Unavailable("The database does not answer: try again in a moment.") from error
+    with driver_faults(), psycopg.connect(**arguments) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        yield connection
 
 
 def load_snapshot(connection: Connection, market: str, files: PanelFiles) -> MarketSnapshot:

@@ -65,7 +65,7 @@ class Table:
         else:
             raise self._wrong_type(cells, "dates")
         usable = found.is_between(_FIRST_DAY, _LAST_DAY).fill_null(value=False)
-        self._refuse(~usable, found, "every row needs a session date such as 2025-06-30")
+        self._refuse(~usable, cells, "every row needs a session date such as 2025-06-30")
         return found
 
     def optional_days(self, column: str) -> pl.Series:

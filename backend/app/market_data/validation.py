@@ -21,6 +21,9 @@ Prices stored in single precision or multiplied by an adjustment factor are off 
 before their session had settled lay 1e-5 to 3e-2 outside.
 """
 
+SMALLEST_PRICE, HUGE_PRICE = 1e-6, 1e12
+"""The book keeps prices with six decimals and twelve digits before them."""
+
 
 class Reason(StrEnum):
     """Why a bar was refused, in the order in which the rules are tried."""
@@ -30,6 +33,7 @@ class Reason(StrEnum):
     MISSING_VALUE = "missing_value"
     NEGATIVE_PRICE = "negative_price"
     ZERO_PRICE = "zero_price"
+    HUGE_PRICE = "huge_price"
     NEGATIVE_VOLUME = "negative_volume"
     HIGH_BELOW_LOW = "high_below_low"
     CLOSE_OUTSIDE_RANGE = "close_outside_range"
@@ -46,7 +50,8 @@ _SENTENCES = {
     Reason.FUTURE_SESSION: "The session had not closed when the bar arrived.",
     Reason.MISSING_VALUE: "A price or the volume is missing or not a finite number.",
     Reason.NEGATIVE_PRICE: "A price is negative.",
-    Reason.ZERO_PRICE: "A price is zero.",
+    Reason.ZERO_PRICE: "A price is zero or below a millionth.",
+    Reason.HUGE_PRICE: "A price is a trillion or more.",
     Reason.NEGATIVE_VOLUME: "The volume is negative.",
     Reason.HIGH_BELOW_LOW: "The high is below the low.",
     Reason.CLOSE_OUTSIDE_RANGE: "The close lies outside the range from low to high.",
@@ -81,7 +86,8 @@ def sort_bars(bars: pl.DataFrame, *, last_completed: date) -> Sorted:
             *_day_rules(bars, last_completed),
             (Reason.MISSING_VALUE, ~pl.all_horizontal(_finite(each) for each in every)),
             (Reason.NEGATIVE_PRICE, pl.any_horizontal(price < 0.0 for price in prices)),
-            (Reason.ZERO_PRICE, pl.any_horizontal(price == 0.0 for price in prices)),
+            (Reason.ZERO_PRICE, pl.any_horizontal(price < SMALLEST_PRICE for price in prices)),
+            (Reason.HUGE_PRICE, pl.any_horizontal(price >= HUGE_PRICE for price in prices)),
             (Reason.NEGATIVE_VOLUME, pl.col("volume") < 0.0),
             (Reason.HIGH_BELOW_LOW, pl.col("high") < pl.col("low")),
             (
@@ -103,7 +109,8 @@ def sort_index(closes: pl.DataFrame, *, last_completed: date) -> Sorted:
             *_day_rules(closes, last_completed),
             (Reason.MISSING_VALUE, ~_finite(close)),
             (Reason.NEGATIVE_PRICE, close < 0.0),
-            (Reason.ZERO_PRICE, close == 0.0),
+            (Reason.ZERO_PRICE, close < SMALLEST_PRICE),
+            (Reason.HUGE_PRICE, close >= HUGE_PRICE),
         ],
     )
 

@@ -6,23 +6,22 @@ refused bar never replaces a stored one.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from uuid import UUID
 
 import polars as pl
-import psycopg
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import calendar
-from app.core.errors import NotFound, Refused, Unavailable
+from app.core.errors import NotFound, Refused
 from app.market_data import files, validation
+from app.market_data.copying import driver_faults
 from app.market_data.validation import Reason, Sorted
 from app.models import DataImport, Market
+from app.services.arrivals import Arrival, Delivery, ImportReport, SeriesReport
 from app.services.merging import (
     Connection,
     Merged,
@@ -35,57 +34,6 @@ from app.services.merging_facts import merge_actions, merge_facts, merge_index
 from app.services.quarantining import keep_refused
 
 BARS, FACTS, ACTIONS = "bars", "facts", "actions"
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """Rows of one kind as they came, not yet validated, and where they came from."""
-
-    rows: pl.DataFrame
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """What one import brings; each part may be missing.
-
-    `bars`: `files.BAR_COLUMNS`; `facts`: `ticker` and any columns of `etfs`; `actions`:
-    `files.ACTION_COLUMNS`; `index`: `date` and `close` of the market's volatility index.
-    """
-
-    bars: Delivery | None = None
-    facts: Delivery | None = None
-    actions: Delivery | None = None
-    index: Delivery | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesReport:
-    """What became of one kind of rows; read = added + changed + unchanged + quarantined."""
-
-    series: str
-    source: str
-    read: int
-    added: int
-    changed: int
-    unchanged: int
-    quarantined: int
-    reasons: Mapping[Reason, int]
-    first_session: date | None
-    latest_session: date | None
-    first_difference: date | None
-    """The earliest day whose stored row was added or changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImportReport:
-    market: str
-    series: tuple[SeriesReport, ...]
-    data_version: UUID | None
-    changed: bool
-    """Whether anything was added or corrected, and so the data version is a new one."""
-    redo_from: date | None
-    """Scores and portfolio values of this session and later ones may be different now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +114,7 @@ async def import_arrival(
     for the first. Raises `NotFound` for an unknown market, `Refused` for dividends and splits in
     a market of adjusted prices, and `Unavailable` when the database is away.
     """
-    with _driver_faults():
+    with driver_faults():
         connection = await driver_connection(session)
         await _lock(connection, market, progress)
         about = await session.scalar(
@@ -313,12 +261,3 @@ def _redo_from(about: Market, taken: list[_Taken]) -> date | None:
     if about.first_session and any(e.series == FACTS and e.merged.differs for e in taken):
         days.append(about.first_session)
     return min(days, default=None)
-
-
-@contextmanager
-def _driver_faults() -> Iterator[None]:
-    """What SQLAlchemy would translate, for statements that go past it."""
-    try:
-        yield
-    except psycopg.OperationalError as error:
-        raise Unavailable("The database does not answer: try again in a moment.") from error
