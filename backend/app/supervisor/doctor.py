@@ -152,11 +152,13 @@ def _markets(connection: Connection) -> Iterator[Finding]:
     for code, simulated, latest in rows:
         kind = "simulated" if simulated else "real"
         if latest is None:
-            yield _bad(topic, f"The market '{code}' has no prices: './etftrader data import'.")
+            yield _good(
+                topic, f"The market '{code}' ({kind}) is empty: './etftrader data import' fills it."
+            )
         else:
             yield _good(topic, f"The market '{code}' ({kind}) has prices until {latest}.")
-    if not rows:
-        yield _bad(topic, "There is no market yet: './etftrader up' makes the demo market.")
+    if all(latest is None for _, _, latest in rows):
+        yield _bad(topic, "No market has prices: './etftrader up' makes the simulated one.")
 
 
 def _redis(settings: Settings, home: Home) -> Iterator[Finding]:
