@@ -1,10 +1,11 @@
 """The HTTP interface: one module per resource."""
 
-from app.api import data, factors, health, performance, portfolios, risk, trades
+from app.api import data, factors, health, performance, portfolios, positions, risk, trades
 
 ROUTERS = (
     health.router,
     portfolios.router,
+    positions.router,
     trades.router,
     factors.router,
     performance.router,

@@ -23,13 +23,13 @@ class PositionRead(Output):
     market_value: Exact
     weight: float = Field(description="Its part of the portfolio's total value")
     target_weight: float | None = Field(
-        description="Its weight in the last executed rebalance; null before the first one"
+        description="In the last executed rebalance, 0 if not wanted; null before the first one"
     )
     unrealised_pnl: Exact
     unrealised_return: float | None = Field(description="Null where nothing was paid")
     stop_price: Exact = Field(description="A close at or below it sells the position")
     distance_to_stop: float | None = Field(
-        description="Threshold less drawdown, as a fraction of the price the fall is measured from"
+        description="Threshold less drawdown, of the entry price (trailing: highest close)"
     )
     at_risk: bool = Field(description="Within the last fifth of the way to the stop")
     stop_note: str | None = Field(description="Why the stop does not act at present, if so")

@@ -71,6 +71,22 @@ class ProposalBody(Output):
     weights: list[WeightRead] = Field(description="Every name that is held or wanted, by ticker")
 
 
+class FillRead(Output):
+    """An order and what became of it; what did not happen is null, with the reason."""
+
+    ticker: str
+    side: str
+    status: str = Field(examples=["filled"], description="filled, reduced or skipped")
+    reason: str | None = Field(description="Why it was reduced or skipped")
+    ordered: Exact
+    sequence: int | None = Field(description="Its place in the portfolio's ledger")
+    quantity: Exact | None
+    fill_price: Exact | None
+    price_date: date | None
+    fee: Exact | None
+    net_amount: Exact | None = Field(description="The signed change of cash, fee included")
+
+
 class RebalanceRead(AsOf, ProposalBody):
     id: int
     portfolio_id: int
@@ -79,4 +95,4 @@ class RebalanceRead(AsOf, ProposalBody):
     created_at: datetime
     executed_at: datetime | None
     price_date: date = Field(description="The close of the orders, or of the fills once executed")
-    trades: list[int] = Field(description="Ledger sequences of its trades, in order")
+    fills: list[FillRead] = Field(description="What became of the orders, if just executed")

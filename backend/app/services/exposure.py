@@ -16,7 +16,7 @@ POLICY = ExposurePolicy()
 
 
 async def at(session: AsyncSession, portfolio: Portfolio, day: date) -> float:
-    """The part of its targets that the portfolio may hold, from its values up to `day`."""
+    """The part of its targets that the portfolio may hold, from its marked values up to `day`."""
     query = (
         select(PortfolioValue.cash + PortfolioValue.positions_value, PortfolioValue.external_flow)
         .where(PortfolioValue.portfolio_id == portfolio.id, PortfolioValue.session <= day)

@@ -1,7 +1,6 @@
 """From a decision to a proposal: orders, costs, weights before and after, and every why."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
@@ -13,28 +12,8 @@ from app.quant.drift import Drift
 from app.quant.sizing import Quote
 from app.schemas.rebalance import DroppedOrderRead, OrderRead, ProposalBody, WeightRead
 from app.schemas.recommendation import PassedOver
-from app.schemas.settings import PortfolioSettings
 from app.services import pricing, strategy
-from app.services.strategy import Targets
-from app.services.valuation import Valuation
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a portfolio is, what its rules want, and how far the two are apart, at one close.
-
-    `frozen` are held names without a close on the day: they are neither bought nor sold.
-    """
-
-    settings: PortfolioSettings
-    valuation: Valuation
-    targets: Targets
-    drift: Drift
-    frozen: frozenset[str]
-
-    @property
-    def session(self) -> date:
-        return self.valuation.session
+from app.services.deciding import Decision
 
 
 def proposal(

@@ -5,7 +5,7 @@ who asks for it) or at the next one (by everything unattended).
 """
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal, localcontext
 
@@ -15,14 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import Conflict, NotFound
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio, RebalanceEvent, RebalanceStatus
-from app.quant import drift
 from app.quant.book import ProposedOrder
 from app.quant.costs import EXACT, Side
 from app.quant.sizing import MICRO, WHOLE
-from app.schemas.rebalance import OrderRead, ProposalBody
-from app.services import exposure, ledger, marking, proposing, stops, strategy, trading, valuation
-from app.services.proposing import Decision
-from app.services.strategy import Standing
+from app.schemas.rebalance import FillRead, OrderRead, ProposalBody, RebalanceRead
+from app.services import deciding, freshness, marking, proposing, strategy, trading, valuation
+from app.services.deciding import Decision
 from app.services.trading import LineOutcome
 
 GOOD_FOR = 5
@@ -31,59 +29,6 @@ GOOD_FOR = 5
 
 class OutOfDate(Conflict):
     """The proposal was right when it was made, and is not any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Execution:
-    event: RebalanceEvent
-    outcomes: tuple[LineOutcome, ...]
-
-
-async def decide(
-    session: AsyncSession,
-    market: MarketSnapshot,
-    portfolio: Portfolio,
-    *,
-    at: date | None = None,
-    held_back: float | None = None,
-) -> Decision:
-    """What the portfolio's rules want at the close of `at` (left out: the latest session).
-
-    Nothing after that close is read. `held_back` is the part of its targets the portfolio may hold,
-    where the caller knows it already. Raises Infeasible, SolveFailed or InsufficientHistory.
-    """
-    day = at or market.latest_session
-    settings = strategy.settings_of(portfolio)
-    holdings = await ledger.read_holdings(session, portfolio.id)
-    worth = valuation.value(market, portfolio.cash, holdings.values(), day)
-    previous = await executed_targets(session, portfolio.id)
-    barred = await stops.barred(
-        session, market, portfolio, at=day, policy=strategy.stop_policy(settings)
-    )
-    part = await exposure.at(session, portfolio, day) if held_back is None else held_back
-
-    closed = _closed(market, day)
-    frozen = frozenset(
-        line.ticker for line in worth.lines if line.last.carried or line.ticker in closed
-    )
-    standing = Standing(worth.total, worth.weights, {**barred, **closed}, frozen)
-    targets = await strategy.targets_at(market, settings, day, standing, part=part)
-    measured = drift.measure(
-        worth.weights,
-        targets.weights,
-        strategy.drift_policy(settings),
-        # A frozen name is wanted for want of a choice: that is no change of mind.
-        previous=None if previous is None else {*previous, *frozen},
-    )
-    return Decision(settings, worth, targets, measured, frozen)
-
-
-def _closed(market: MarketSnapshot, day: date) -> dict[str, str]:
-    return {
-        etf.ticker: f"closed on {etf.closed_on}"
-        for etf in market.etfs
-        if etf.closed_on is not None and etf.closed_on <= day
-    }
 
 
 async def propose(
@@ -101,7 +46,7 @@ async def propose(
     sells nothing. Raises what `decide` raises, and QuantError where the budget exceeds the cash.
     """
     portfolio.require_active()
-    decision = await decide(session, market, portfolio)
+    decision = await deciding.decide(session, market, portfolio)
     return await record(session, market, portfolio, decision, force=force, budget=budget, now=now)
 
 
@@ -118,7 +63,7 @@ async def record(
     """Turn a decision into a stored proposal."""
     body = await asyncio.to_thread(proposing.proposal, market, decision, force=force, budget=budget)
     idle = not body.orders and not body.needs_rebalancing
-    kept = await executed_targets(session, portfolio.id) if idle else None
+    kept = await deciding.executed_targets(session, portfolio.id) if idle else None
     event = RebalanceEvent(
         portfolio_id=portfolio.id,
         as_of=decision.session,
@@ -143,7 +88,7 @@ async def execute(
     event: RebalanceEvent,
     *,
     now: datetime,
-) -> Execution:
+) -> tuple[LineOutcome, ...]:
     """Trade a stored proposal at the market's latest close, once. The portfolio is locked.
 
     Raises Conflict where it was executed already, and OutOfDate where the book has changed since,
@@ -156,7 +101,7 @@ async def execute(
         raise OutOfDate(f"{objection}: ask for a new proposal.")
     outcomes = await fill(session, market, portfolio, event, as_of=market.latest_session, now=now)
     await marking.mark_portfolios(session, market, [portfolio], now=now)
-    return Execution(event, outcomes)
+    return outcomes
 
 
 def _objection(market: MarketSnapshot, portfolio: Portfolio, event: RebalanceEvent) -> str | None:
@@ -182,15 +127,19 @@ async def fill(
     *,
     as_of: date,
     now: datetime,
+    unattended: bool = False,
 ) -> tuple[LineOutcome, ...]:
     """Trade the orders of an event at the close of `as_of`, whatever happened since.
 
     Shares are those of `as_of`: an order sized before a split is multiplied by it. Orders that
-    cannot be filled are skipped and purchases cut to the cash there is.
+    cannot be filled are skipped and purchases cut to the cash there is. Nobody is there to look at
+    the date of a price where it is `unattended`: then only closes of the very session are traded.
     """
     whole = not strategy.settings_of(portfolio).fractional_shares
     span = event.as_of, as_of
     orders = [_order(market, order, span, whole=whole) for order in body_of(event).orders]
+    if unattended:
+        orders = [order for order in orders if valuation.trades_on(market, order.ticker, as_of)]
     outcomes = await trading.execute(
         session, market, portfolio, orders, as_of=as_of, now=now, event_id=event.id
     )
@@ -226,20 +175,6 @@ def _order(
     )
 
 
-async def executed_targets(session: AsyncSession, portfolio_id: int) -> dict[str, float] | None:
-    """The target weights of the last executed rebalance; None before the first."""
-    query = (
-        select(RebalanceEvent.targets)
-        .where(
-            RebalanceEvent.portfolio_id == portfolio_id,
-            RebalanceEvent.status == RebalanceStatus.EXECUTED,
-        )
-        .order_by(RebalanceEvent.id.desc())
-        .limit(1)
-    )
-    return await session.scalar(query)
-
-
 async def find(session: AsyncSession, portfolio: Portfolio, event_id: int) -> RebalanceEvent:
     """The portfolio's own proposal; raises NotFound."""
     query = select(RebalanceEvent).where(
@@ -249,3 +184,44 @@ async def find(session: AsyncSession, portfolio: Portfolio, event_id: int) -> Re
     if found is None:
         raise NotFound("proposal")
     return found
+
+
+def shown(
+    market: MarketSnapshot,
+    event: RebalanceEvent,
+    outcomes: Sequence[LineOutcome] = (),
+    *,
+    now: datetime,
+) -> RebalanceRead:
+    """An event as it is answered, with what became of its orders if it was executed just now."""
+    traded = [found.trade.booked.entry.session for found in outcomes if found.trade is not None]
+    return RebalanceRead(
+        **freshness.as_of(market, now),
+        **event.proposal,
+        id=event.id,
+        portfolio_id=event.portfolio_id,
+        status=event.status,
+        decided_on=event.as_of,
+        created_at=event.created_at,
+        executed_at=event.executed_at,
+        price_date=max(traded, default=event.as_of),
+        fills=[_fill(found) for found in outcomes],
+    )
+
+
+def _fill(outcome: LineOutcome) -> FillRead:
+    booked = outcome.trade.booked if outcome.trade is not None else None
+    entry = booked.entry if booked is not None else None
+    return FillRead(
+        ticker=outcome.order.ticker,
+        side=outcome.order.side,
+        status=outcome.status,
+        reason=outcome.reason,
+        ordered=outcome.order.quantity,
+        sequence=booked.sequence if booked else None,
+        quantity=entry.quantity if entry else None,
+        fill_price=entry.price if entry else None,
+        price_date=entry.price_date if entry else None,
+        fee=entry.fee if entry else None,
+        net_amount=entry.amount if entry else None,
+    )

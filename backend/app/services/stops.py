@@ -1,5 +1,6 @@
 """Stops of a portfolio at a close: thresholds, distances, breaches and cool-downs."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -13,8 +14,12 @@ from app.core.money import price_of
 from app.market_data.snapshot import MarketSnapshot
 from app.models import EntryKind, LedgerEntry, Portfolio
 from app.quant import stop_loss
+from app.quant.book import Market, ProposedOrder, order_for
+from app.quant.costs import Side
 from app.quant.stop_loss import Exit, Holding, PriceState, StopPolicy, StopStatus, Threshold, Vix
-from app.services.valuation import Line, Valuation, splits_between
+from app.schemas.settings import PortfolioSettings
+from app.services import pricing
+from app.services.valuation import Held, Line, Valuation, splits_between, trades_on
 
 STOP_MARK = "Stop: "
 """How the reason of a sale made by a stop begins; the cool-down is read from it."""
@@ -118,6 +123,28 @@ async def barred(
         until = sessions_after(stopped, policy.cooldown_sessions)
         ticker = market.etfs[market.row_of_id[etf_id]].ticker
         found[ticker] = f"barred until {until} after its stop on {stopped}"
+    return found
+
+
+def orders(
+    market: MarketSnapshot,
+    settings: PortfolioSettings,
+    exits: Sequence[Exit],
+    *,
+    holdings: Mapping[int, Held],
+    at: date,
+) -> list[ProposedOrder]:
+    """Sell the whole of each position at the close of `at`; one that has none waits."""
+    costs = pricing.cost_model(settings)
+    found: list[ProposedOrder] = []
+    for stop in exits:
+        held = holdings.get(market.etfs[market.row(stop.ticker)].id)
+        if held is None or not trades_on(market, stop.ticker, at):
+            continue
+        desk = Market({stop.ticker: pricing.priced(market, stop.ticker, at).quote}, costs)
+        found.append(
+            order_for(stop.ticker, Side.SELL, held.quantity, market=desk, reason=stop.reason)
+        )
     return found
 
 

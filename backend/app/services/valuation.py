@@ -144,6 +144,15 @@ def last_price(market: MarketSnapshot, row: int, session: date) -> LastPrice | N
     return LastPrice(price, day, carried=True, halted=end - column > CARRY_SESSIONS)
 
 
+def trades_on(market: MarketSnapshot, ticker: str, session: date) -> bool:
+    """Whether the ETF is open and has a good close of that very session."""
+    row = market.row(ticker)
+    closed_on = market.etfs[row].closed_on
+    if closed_on is not None and closed_on <= session:
+        return False
+    return bool(np.isfinite(market.panel.close[row, market.column(session)]))
+
+
 def in_shares_of(
     market: MarketSnapshot, row: int, price: Decimal, span: tuple[date, date]
 ) -> Decimal:

@@ -1,0 +1,90 @@
+"""Positions, how far they are from what the rules want, and rebalancing."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Path, Response
+
+from app.api.deps import (
+    MAX_ID,
+    IdempotencyKeyHeader,
+    LockedPortfolioDep,
+    PortfolioDep,
+    PortfolioId,
+    ResourcesDep,
+    SessionDep,
+)
+from app.api.errors import problems
+from app.api.transaction import Transaction
+from app.core.clock import utc_now
+from app.schemas.drift import DriftRead
+from app.schemas.position import PositionList
+from app.schemas.rebalance import RebalanceRead, RebalanceRequest
+from app.services import deciding, positions, rebalancing
+
+router = APIRouter(prefix="/api/positions", tags=["positions"], route_class=Transaction)
+
+EventId = Annotated[int, Path(ge=1, le=MAX_ID, description="A proposal's `id`", examples=[1])]
+
+
+@router.get("/{portfolio_id}", response_model=PositionList, responses=problems(404))
+async def show(portfolio_id: PortfolioId, session: SessionDep, resources: ResourcesDep) -> Response:
+    """What the portfolio holds at the latest close: price, value, weight, target and stop."""
+    body = await positions.answer(
+        session,
+        resources.market_data,
+        owner_id=resources.owner_id,
+        portfolio_id=portfolio_id,
+        now=utc_now(),
+    )
+    return Response(body, media_type="application/json")
+
+
+@router.get("/{portfolio_id}/drift", responses=problems(404, 409))
+async def show_drift(
+    portfolio: PortfolioDep, session: SessionDep, resources: ResourcesDep
+) -> DriftRead:
+    """How far each position is from what the rules want now, and whether that calls for trades."""
+    market = await resources.market_data.snapshot(session, portfolio.market)
+    return await deciding.drift(session, market, portfolio, now=utc_now())
+
+
+@router.post("/{portfolio_id}/rebalance", status_code=201, responses=problems(404, 409))
+async def rebalance(
+    portfolio: LockedPortfolioDep,
+    session: SessionDep,
+    resources: ResourcesDep,
+    body: Annotated[RebalanceRequest, Body()] = RebalanceRequest(),  # noqa: B008 - frozen
+    idempotency_key: IdempotencyKeyHeader = None,  # noqa: ARG001 - read by Transaction
+) -> RebalanceRead:
+    """Propose what to trade at the latest close, and with `execute` trade it at once.
+
+    Inside the bands the proposal is empty and says so, unless `force` or a `budget` is given.
+    """
+    market = await resources.market_data.snapshot(session, portfolio.market)
+    now = utc_now()
+    event = await rebalancing.propose(
+        session, market, portfolio, force=body.force, budget=body.budget, now=now
+    )
+    if not body.execute:
+        return rebalancing.shown(market, event, now=now)
+    outcomes = await rebalancing.execute(session, market, portfolio, event, now=now)
+    return rebalancing.shown(market, event, outcomes, now=now)
+
+
+@router.post("/{portfolio_id}/rebalance/{event_id}/execute", responses=problems(404, 409))
+async def execute(
+    event_id: EventId,
+    portfolio: LockedPortfolioDep,
+    session: SessionDep,
+    resources: ResourcesDep,
+    idempotency_key: IdempotencyKeyHeader = None,  # noqa: ARG001 - read by Transaction
+) -> RebalanceRead:
+    """Trade a stored proposal at the latest close, once.
+
+    409 if it was executed already, or if the book or the prices it was made from have changed.
+    """
+    market = await resources.market_data.snapshot(session, portfolio.market)
+    now = utc_now()
+    event = await rebalancing.find(session, portfolio, event_id)
+    outcomes = await rebalancing.execute(session, market, portfolio, event, now=now)
+    return rebalancing.shown(market, event, outcomes, now=now)

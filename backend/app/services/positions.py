@@ -1,0 +1,164 @@
+"""Positions as they are shown: what is held, what it is worth, its target and its stop.
+
+All of it follows from one entry of the ledger, the rules, the last executed rebalance and one data
+version; an answer is remembered under these and never goes out of date.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import Row, Text, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import NotFound
+from app.core.money import to_micros
+from app.market_data.live import MarketData
+from app.market_data.snapshot import MarketSnapshot
+from app.models import Portfolio, Position, RebalanceEvent, RebalanceStatus
+from app.quant.measured import number
+from app.schemas.position import PositionList, PositionRead
+from app.schemas.settings import PortfolioSettings
+from app.services import freshness, stops, strategy, valuation
+from app.services.projection import Holding
+from app.services.stops import WatchedLine
+
+REMEMBERED = 2_000
+
+_Key: TypeAlias = tuple[int, int, Decimal, int | None, str, UUID, int]
+_answers: OrderedDict[_Key, bytes] = OrderedDict()
+
+_LAST_EXECUTED = (
+    select(func.max(RebalanceEvent.id))
+    .where(
+        RebalanceEvent.portfolio_id == Portfolio.id,
+        RebalanceEvent.status == RebalanceStatus.EXECUTED,
+    )
+    .scalar_subquery()
+)
+
+_STATE = (
+    Portfolio.id,
+    Portfolio.last_sequence,
+    Portfolio.cash,
+    _LAST_EXECUTED.label("event_id"),
+    func.md5(Portfolio.settings.cast(Text)).label("settings_hash"),
+)
+
+
+async def answer(
+    session: AsyncSession,
+    market_data: MarketData,
+    *,
+    owner_id: int,
+    portfolio_id: int,
+    now: datetime,
+) -> bytes:
+    """The positions of this owner's portfolio at its market's latest close, as JSON.
+
+    Raises NotFound.
+    """
+    mine = Portfolio.id == portfolio_id, Portfolio.owner_id == owner_id
+    state = (await session.execute(select(Portfolio.market, *_STATE).where(*mine))).one_or_none()
+    if state is None:
+        raise NotFound("portfolio")
+    market = await market_data.snapshot(session, state.market)
+    known = _answers.get(_key(state, market, now))
+    if known is not None:
+        return known
+    rows = (await session.execute(_BOOK.where(*mine))).all()
+    made = _shown(market, rows, now).model_dump_json().encode()
+    # Of the moment of the second reading: the book may have changed since the first.
+    _answers[_key(rows[0], market, now)] = made
+    while len(_answers) > REMEMBERED:
+        _answers.popitem(last=False)
+    return made
+
+
+_BOOK = (
+    select(
+        *_STATE,
+        Portfolio.settings,
+        RebalanceEvent.targets,
+        Position.etf_id,
+        Position.quantity,
+        Position.cost_basis,
+        Position.opened_on,
+    )
+    .outerjoin(RebalanceEvent, RebalanceEvent.id == _LAST_EXECUTED)
+    .outerjoin(Position, Position.portfolio_id == Portfolio.id)
+)
+
+
+def _key(state: Row[Any], market: MarketSnapshot, now: datetime) -> _Key:
+    return (
+        state.id,
+        state.last_sequence,
+        state.cash,
+        state.event_id,
+        state.settings_hash,
+        market.data_version,
+        freshness.behind(market, now),
+    )
+
+
+def _shown(market: MarketSnapshot, rows: Sequence[Row[Any]], now: datetime) -> PositionList:
+    book = rows[0]
+    holdings = [
+        Holding(row.etf_id, row.quantity, row.cost_basis, row.opened_on)
+        for row in rows
+        if row.etf_id is not None
+    ]
+    worth = valuation.value(market, book.cash, holdings, market.latest_session)
+    settings = PortfolioSettings.model_validate(book.settings)
+    watch = stops.watch(market, worth, strategy.stop_policy(settings))
+    return PositionList(
+        **freshness.as_of(market, now),
+        portfolio_id=book.id,
+        price_date=market.latest_session,
+        cash=book.cash,
+        positions_value=worth.positions_value,
+        total_value=worth.total,
+        stop_threshold=watch.threshold.fall,
+        vix_regime=watch.threshold.regime,
+        warning=watch.threshold.warning,
+        positions=[
+            _position(market, watched, worth.weights, book.targets) for watched in watch.lines
+        ],
+    )
+
+
+def _position(
+    market: MarketSnapshot,
+    watched: WatchedLine,
+    weights: Mapping[str, float],
+    targets: Mapping[str, float] | None,
+) -> PositionRead:
+    line, status = watched.line, watched.status
+    etf = market.etfs[line.row]
+    gain = line.value - line.cost_basis
+    return PositionRead(
+        ticker=line.ticker,
+        name=etf.name,
+        asset_class=etf.asset_class,
+        quantity=line.quantity,
+        entry_price=line.entry_price,
+        cost_basis=line.cost_basis,
+        opened_on=line.opened_on,
+        price=line.last.price,
+        price_date=line.last.session,
+        carried=line.last.carried,
+        halted=line.last.halted,
+        market_value=line.value,
+        weight=weights[line.ticker],
+        target_weight=None if targets is None else targets.get(line.ticker, 0.0),
+        unrealised_pnl=gain,
+        unrealised_return=float(gain / line.cost_basis) if line.cost_basis else None,
+        stop_price=to_micros(status.stop_price),
+        distance_to_stop=number(status.distance),
+        at_risk=status.at_risk,
+        stop_note=status.note,
+    )

@@ -1,0 +1,312 @@
+"""A portfolio lives through past sessions by its own rules, one by one, as it would have then.
+
+At each close, in this order: what went ex that day reaches the book; what was decided at the close
+before is filled; the book is valued; stops are checked; and on the first session of a week (and the
+very first) the rules are asked what they want. What is decided at a close is filled at the next.
+A week's question waits for a session on which no stop acts.
+
+All of it is the services that a live portfolio is served by. The caller's transaction holds it
+together: a replay that is killed has not happened.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TypeAlias
+
+import numpy as np
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core import calendar
+from app.core.errors import Conflict, Refused
+from app.market_data.snapshot import MarketSnapshot
+from app.models import LedgerEntry, Portfolio, RebalanceEvent
+from app.quant.errors import QuantError
+from app.quant.exposure import ExposureState, after_session
+from app.quant.stop_loss import Exit
+from app.schemas.settings import PortfolioSettings
+from app.services import (
+    corporate_actions,
+    deciding,
+    exposure,
+    ledger,
+    marking,
+    portfolios,
+    rebalancing,
+    stops,
+    strategy,
+    trading,
+    valuation,
+)
+from app.services.projection import Holding
+from app.services.valuation import Valuation
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Told how many sessions of how many are done."""
+
+DEMO_NAME = "Demo portfolio"
+DEMO_CAPITAL = Decimal(1_000_000)
+DEMO_SESSIONS = 252
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """A session on which the rules had no answer, and why: the portfolio stayed as it was."""
+
+    session: date
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What happened. `stops` counts positions sold by one."""
+
+    sessions: int
+    rebalances: int
+    trades: int
+    stops: int
+    undecided: tuple[Undecided, ...]
+
+
+async def open_replayed(
+    session: AsyncSession,
+    market: MarketSnapshot,
+    *,
+    owner_id: int,
+    name: str,
+    initial_capital: Decimal,
+    settings: PortfolioSettings,
+    since: date,
+    now: datetime,
+    progress: Progress | None = None,
+) -> tuple[Portfolio, Replayed]:
+    """Open a portfolio at the first session from `since` on, and live through all that followed.
+
+    Raises Refused for a day after the latest session, and what `portfolios.create` raises.
+    """
+    first = _first_session(market, since)
+    portfolio = await portfolios.create(
+        session,
+        market,
+        owner_id=owner_id,
+        name=name,
+        initial_capital=initial_capital,
+        settings=settings,
+        now=calendar.session_close(first),
+        opened_on=first,
+    )
+    portfolio.created_at = now
+    replayed = await replay(session, market, portfolio, since=first, now=now, progress=progress)
+    return portfolio, replayed
+
+
+async def open_demo_portfolio(
+    session: AsyncSession,
+    market: MarketSnapshot,
+    owner_id: int,
+    settings: PortfolioSettings,
+    *,
+    now: datetime,
+    progress: Progress | None = None,
+) -> Portfolio:
+    """A million that has lived through the market's last 252 sessions."""
+    days = market.panel.sessions
+    since: date = days[max(len(days) - 1 - DEMO_SESSIONS, 0)].item()
+    portfolio, _ = await open_replayed(
+        session,
+        market,
+        owner_id=owner_id,
+        name=DEMO_NAME,
+        initial_capital=DEMO_CAPITAL,
+        settings=settings,
+        since=since,
+        now=now,
+        progress=progress,
+    )
+    return portfolio
+
+
+async def replay(
+    session: AsyncSession,
+    market: MarketSnapshot,
+    portfolio: Portfolio,
+    *,
+    since: date,
+    now: datetime,
+    progress: Progress | None = None,
+) -> Replayed:
+    """Live from `since`, the session the portfolio was opened on, to the latest session.
+
+    Raises Conflict where the portfolio has a past already, and the QuantError of the last session
+    where its rules never had an answer.
+    """
+    portfolio.require_active()
+    await _require_new(session, portfolio, since)
+    days: list[date] = market.panel.sessions[market.column(since) :].tolist()
+    life = _Life.of(session, market, portfolio, days)
+    for done, day in enumerate(days, start=1):
+        await life.live(day)
+        if progress is not None:
+            progress(done, len(days))
+    if life.failure is not None and not life.decisions:
+        raise life.failure
+    portfolio.replayed_until = days[-1]
+    await session.flush()
+    await marking.mark_portfolios(session, market, [portfolio], now=now)
+    return Replayed(len(days), life.rebalances, life.trades, life.stopped, tuple(life.undecided))
+
+
+def _first_session(market: MarketSnapshot, since: date) -> date:
+    days = market.panel.sessions
+    column = int(np.searchsorted(days, np.datetime64(since, "D")))
+    if column == len(days):
+        raise Refused(f"There are no sessions to replay: the latest is {market.latest_session}.")
+    first: date = days[column].item()
+    return first
+
+
+async def _require_new(session: AsyncSession, portfolio: Portfolio, since: date) -> None:
+    query = select(func.max(LedgerEntry.session)).where(LedgerEntry.portfolio_id == portfolio.id)
+    latest = await session.scalar(query)
+    if portfolio.opened_on != since or (latest is not None and latest > since):
+        raise Conflict("Only a portfolio without a past can be replayed: create a new one.")
+
+
+@dataclass(slots=True)
+class _Life:
+    """A portfolio between two closes: what it has, and what it has decided."""
+
+    session: AsyncSession
+    market: MarketSnapshot
+    portfolio: Portfolio
+    settings: PortfolioSettings
+    asks: frozenset[date]
+    """When the rules are asked what they want."""
+    ex_dates: Mapping[date, frozenset[int]]
+    """Which ETFs have a split or a dividend on a session."""
+    before: Valuation
+    holdings: dict[int, Holding] = field(default_factory=dict)
+    drawdown: ExposureState = field(default_factory=lambda: ExposureState(peak=1.0))
+    index: float = 1.0
+    asking: bool = False
+    exits: tuple[Exit, ...] = ()
+    proposal: RebalanceEvent | None = None
+    decisions: int = 0
+    rebalances: int = 0
+    trades: int = 0
+    stopped: int = 0
+    undecided: list[Undecided] = field(default_factory=list)
+    failure: QuantError | None = None
+
+    @classmethod
+    def of(
+        cls, session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio, days: list[date]
+    ) -> "_Life":
+        weeks = calendar.first_session_of_each_week(np.array(days, "datetime64[D]"))
+        return cls(
+            session,
+            market,
+            portfolio,
+            strategy.settings_of(portfolio),
+            asks=frozenset({days[0], *weeks.tolist()}),
+            ex_dates=_ex_sessions(market, days),
+            before=Valuation(days[0], portfolio.cash, ()),
+        )
+
+    async def live(self, day: date) -> None:
+        closed_at = calendar.session_close(day)
+        if self.ex_dates.get(day, frozenset()) & self.holdings.keys():
+            await corporate_actions.apply_due(
+                self.session,
+                self.market,
+                self.portfolio,
+                since=self.before.session,
+                until=day,
+                now=closed_at,
+            )
+            await self._read()
+        if self.exits or self.proposal is not None:
+            await self._fill(day, closed_at)
+            await self._read()
+
+        worth = valuation.value(self.market, self.portfolio.cash, self.holdings.values(), day)
+        self._grow(worth)
+        policy = strategy.stop_policy(self.settings)
+        self.exits = stops.watch(self.market, worth, policy).breaches
+        self.asking = self.asking or day in self.asks
+        if self.asking and not self.exits:
+            await self._ask(day, closed_at)
+
+    async def _fill(self, day: date, now: datetime) -> None:
+        """Trade what was decided at the close before."""
+        if self.exits:
+            orders = stops.orders(
+                self.market, self.settings, self.exits, holdings=self.holdings, at=day
+            )
+            outcomes = await trading.execute(
+                self.session,
+                self.market,
+                self.portfolio,
+                orders,
+                as_of=day,
+                now=now,
+                event_id=None,
+            )
+            sold = sum(outcome.trade is not None for outcome in outcomes)
+            self.stopped += sold
+            self.trades += sold
+        if self.proposal is not None:
+            outcomes = await rebalancing.fill(
+                self.session,
+                self.market,
+                self.portfolio,
+                self.proposal,
+                as_of=day,
+                now=now,
+                unattended=True,
+            )
+            self.trades += sum(outcome.trade is not None for outcome in outcomes)
+            self.rebalances += 1
+            self.proposal = None
+
+    async def _read(self) -> None:
+        self.holdings = await ledger.read_holdings(self.session, self.portfolio.id)
+
+    def _grow(self, worth: Valuation) -> None:
+        if self.before.total > 0:
+            self.index *= float(worth.total / self.before.total)
+        self.drawdown = after_session(self.drawdown, self.index, exposure.POLICY)
+        self.before = worth
+
+    async def _ask(self, day: date, now: datetime) -> None:
+        self.asking = False
+        try:
+            decision = await deciding.decide(
+                self.session,
+                self.market,
+                self.portfolio,
+                at=day,
+                part=self.drawdown.exposure(exposure.POLICY),
+            )
+        except QuantError as error:
+            self.failure = error
+            self.undecided.append(Undecided(day, str(error)))
+            return
+        self.decisions += 1
+        if decision.drift.needs_rebalancing:
+            self.proposal = await rebalancing.record(
+                self.session, self.market, self.portfolio, decision, now=now
+            )
+
+
+def _ex_sessions(market: MarketSnapshot, days: list[date]) -> dict[date, frozenset[int]]:
+    if market.adjusted_only or len(days) < 2:
+        return {}
+    known = np.array(days, "datetime64[D]")
+    found: dict[date, set[int]] = {}
+    for action in valuation.actions_between(market, (days[0], days[-1])):
+        column = int(np.searchsorted(known, np.datetime64(action.ex_date, "D")))
+        found.setdefault(days[column], set()).add(action.etf_id)
+    return {day: frozenset(etf_ids) for day, etf_ids in found.items()}
