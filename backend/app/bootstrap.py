@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select
 
@@ -11,8 +12,11 @@ from app.core import calendar, embedded
 from app.core.cache import ByteCache, open_cache
 from app.core.config import Settings
 from app.core.database import Sessions, open_engine, open_sessions, reading
+from app.core.progress import Progress
 from app.market_data.live import MarketData
 from app.models import LOCAL_USER, User
+from app.schemas.settings import default_settings
+from app.services import demo
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,23 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         finally:
             await cache.close()
             await engine.dispose()
+
+
+def prepare_first_run(settings: Settings, *, now: datetime, progress: Progress) -> None:
+    """Give a new installation its demo market and demo portfolio; see `services.demo.prepare`."""
+
+    async def prepare() -> None:
+        async with open_resources(settings) as resources:
+            await demo.prepare(
+                resources.sessions,
+                resources.market_data,
+                owner_id=resources.owner_id,
+                settings=default_settings(settings),
+                now=now,
+                progress=progress,
+            )
+
+    asyncio.run(prepare())
 
 
 async def _local_user(sessions: Sessions) -> int:
