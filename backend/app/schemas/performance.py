@@ -82,7 +82,10 @@ class BenchmarkRead(Output):
 
 
 class PerformancePoint(Output):
-    """One close. A return is null where no capital was at work, or the benchmark had no price."""
+    """One close. A return is null where no capital was at work, or the benchmark had no price.
+
+    The comparison begins at the close of the opening session, the first a portfolio can buy at.
+    """
 
     session: date
     value: Exact

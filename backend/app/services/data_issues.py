@@ -50,7 +50,7 @@ async def refused(
         total=total or 0,
         limit=limit,
         offset=offset,
-        bars=[_row(bar, source) for bar, source in rows.tuples()],
+        bars=[_row(bar, source) for bar, source in rows],
     )
 
 

@@ -140,7 +140,7 @@ async def _actions(session: AsyncSession, market: str, now: datetime) -> SeriesS
         .join(Etf, Etf.id == CorporateAction.etf_id)
         .where(Etf.market == market)
     )
-    rows, first, latest = (await session.execute(query)).tuples().one()
+    rows, first, latest = (await session.execute(query)).one()
     return _series("actions", rows, (first, latest), now).model_copy(
         update={"sessions_behind": None}
     )
@@ -159,7 +159,7 @@ async def _indices(session: AsyncSession, market: Market, now: datetime) -> Sequ
         .group_by(IndexPrice.symbol)
     )
     stored: dict[str, tuple[int, date | None, date | None]] = {market.volatility_index: NO_ROWS}
-    for symbol, rows, first, latest in (await session.execute(query)).tuples():
+    for symbol, rows, first, latest in (await session.execute(query)):
         stored[symbol] = (rows, first, latest)
     return [
         _series(symbol, rows, (first, latest), now)
@@ -179,7 +179,7 @@ async def _scores(session: AsyncSession, market: str) -> ScoresStatus:
         func.count(FactorScore.composite),
         func.count(FactorScore.exclusion),
     ).where(FactorScore.market == market, FactorScore.session == latest)
-    version, scored, excluded = (await session.execute(query)).tuples().one()
+    version, scored, excluded = (await session.execute(query)).one()
     return ScoresStatus(
         formula_version=version, latest_session=latest, scored=scored, excluded=excluded
     )
@@ -195,7 +195,7 @@ async def _refused_by_reason(session: AsyncSession, market: str) -> list[Quarant
     )
     return [
         QuarantineCount(reason=reason, sentence=Reason(reason).sentence, rows=count)
-        for reason, count in (await session.execute(query)).tuples()
+        for reason, count in (await session.execute(query))
     ]
 
 

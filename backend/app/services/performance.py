@@ -17,7 +17,7 @@ from app.quant import metrics
 from app.quant.covariance import CARRY_SESSIONS, carried
 from app.quant.measured import Missing, number
 from app.quant.metrics import RELATIVE
-from app.quant.panel import DateArray, FloatArray
+from app.quant.panel import FloatArray
 from app.quant.periods import Period
 from app.quant.returns import growth, money_weighted
 from app.schemas.performance import (
@@ -58,7 +58,7 @@ async def measure(
     settings = strategy.settings_of(portfolio)
     lived = await history.read(session, market, portfolio)
     stretch = history.stretch(lived, period)
-    against = benchmark_over(market, benchmark or benchmark_of(market, settings), stretch.dates)
+    against = benchmark_over(market, benchmark or benchmark_of(market, settings), stretch)
     end_value = stretch.days[-1].total
     net_flow = sum((day.external_flow for day in stretch.days), ZERO)
     return PerformanceRead(
@@ -95,17 +95,22 @@ def benchmark_of(market: MarketSnapshot, settings: PortfolioSettings) -> str:
     return settings.benchmark or market.benchmark
 
 
-def benchmark_over(market: MarketSnapshot, ticker: str, dates: DateArray) -> Benchmark | Missing:
-    """Returns between consecutive sessions `dates`, from closes carried at most 5 sessions."""
+def benchmark_over(market: MarketSnapshot, ticker: str, stretch: Stretch) -> Benchmark | Missing:
+    """Daily returns from closes carried at most 5 sessions.
+
+    A portfolio buys at a close, so the comparison begins at the close of its opening session.
+    """
     row = market.row_of.get(ticker)
     if row is None:
         return Missing(f"the market has no prices of the benchmark {ticker}")
-    last: date = dates[-1].item()
-    end = market.column(last) + 1
-    first = end - len(dates)
+    end = market.column(stretch.end) + 1
+    sessions = len(stretch.dates)
+    first = end - sessions
     known = carried(market.panel.adjusted[[row], max(first - CARRY_SESSIONS, 0) : end])[0]
-    known = known[-len(dates) :]
-    closes = np.concatenate((np.full(len(dates) - len(known), np.nan), known))
+    known = known[-sessions:]
+    closes = np.concatenate((np.full(sessions - len(known), np.nan), known))
+    if stretch.first == 0:
+        closes[0] = np.nan
     return Benchmark(ticker, closes[1:] / closes[:-1] - 1.0)
 
 
