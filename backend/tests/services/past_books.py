@@ -1,4 +1,4 @@
-"""Portfolios that were opened some sessions ago, written into the ledger as they would have been."""
+"""Portfolios opened some sessions ago, written into the ledger as they would have been."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal

@@ -109,7 +109,7 @@ async def test_money_paid_in_is_not_a_return(
 async def test_a_deposit_changes_the_return_of_its_own_day_alone(
     session: AsyncSession, market: MarketSnapshot, resources: Resources
 ) -> None:
-    """Money that waits for the close dilutes its day; invested then, it earns what the rest does."""
+    """Money that waits for the close dilutes its day; invested then, it earns like the rest."""
     plain = await all_in(session, market, resources.owner_id, back=20)
     paid_in = await all_in(session, market, resources.owner_id, back=20)
     day = session_of(market, 9)
