@@ -34,13 +34,6 @@ class _Market:
     data_version: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class _EtfRow:
-    facts: EtfFacts
-    is_leveraged: bool | None
-    is_inverse: bool | None
-
-
 @contextmanager
 def reading_connection(url: str | URL) -> Iterator[Connection]:
     """A connection of its own whose statements all see one state of the database.
@@ -70,7 +63,7 @@ def load_snapshot(connection: Connection, market: str, files: PanelFiles) -> Mar
         if not about.adjusted_only and actions:
             prices = _adjusted(prices, actions)
         files.write(about.data_version, prices, keep=_versions(connection))
-    etfs = _etfs(connection, prices.etf_ids)
+    etfs, facts = _etfs(connection, market, prices.etf_ids)
     vix_sessions, vix = _index(connection, market, about.volatility_index)
 
     return MarketSnapshot(
@@ -82,16 +75,16 @@ def load_snapshot(connection: Connection, market: str, files: PanelFiles) -> Mar
         benchmark=about.benchmark,
         data_version=about.data_version,
         panel=Panel(
-            tickers=tuple(etf.facts.ticker for etf in etfs),
+            tickers=tuple(etf.ticker for etf in etfs),
             sessions=prices.sessions,
             close=prices.close,
             adjusted=prices.adjusted,
             volume=prices.volume,
         ),
-        facts=_facts(etfs),
-        etfs=tuple(etf.facts for etf in etfs),
-        row_of={etf.facts.ticker: row for row, etf in enumerate(etfs)},
-        row_of_id={etf.facts.id: row for row, etf in enumerate(etfs)},
+        facts=facts,
+        etfs=etfs,
+        row_of={etf.ticker: row for row, etf in enumerate(etfs)},
+        row_of_id={etf.id: row for row, etf in enumerate(etfs)},
         actions=actions,
         vix_sessions=vix_sessions,
         vix=vix,
@@ -184,27 +177,27 @@ def _ids_with_bars(connection: Connection, market: str) -> IntArray:
     return np.array(found, dtype=np.int64)[:, 0]
 
 
-def _etfs(connection: Connection, etf_ids: IntArray) -> list[_EtfRow]:
-    """By ticker, which is the order of `etf_ids` too."""
+def _etfs(
+    connection: Connection, market: str, etf_ids: IntArray
+) -> tuple[tuple[EtfFacts, ...], Facts]:
+    """What is known of each ETF, in the order of `etf_ids`."""
     with connection.cursor(binary=True) as cursor:
         cursor.execute(
             """
             SELECT id, ticker, name, issuer, category, asset_class, region, expense_ratio,
                    closed_on, is_leveraged, is_inverse
-            FROM etfs WHERE id = ANY(%s) ORDER BY ticker COLLATE "C"
+            FROM etfs WHERE market = %s
             """,
-            [etf_ids.tolist()],
+            [market],
         )
-        return [_EtfRow(EtfFacts(*row[:-2]), *row[-2:]) for row in cursor]
-
-
-def _facts(etfs: Sequence[_EtfRow]) -> Facts:
-    ratios = [etf.facts.expense_ratio for etf in etfs]
-    return Facts(
-        expense_ratio=np.array([np.nan if each is None else each for each in ratios]),
-        leveraged=np.array([etf.is_leveraged is True for etf in etfs]),
-        inverse=np.array([etf.is_inverse is True for etf in etfs]),
-        asset_class=np.array([etf.facts.asset_class for etf in etfs], dtype=object),
+        row_of_id = {row[0]: row for row in cursor}
+    rows = [row_of_id[etf_id] for etf_id in etf_ids.tolist()]
+    etfs = tuple(EtfFacts(*row[:-2]) for row in rows)
+    return etfs, Facts(
+        expense_ratio=np.array([etf.expense_ratio for etf in etfs], dtype=np.float64),
+        leveraged=np.array([row[-2] is True for row in rows]),
+        inverse=np.array([row[-1] is True for row in rows]),
+        asset_class=np.array([etf.asset_class for etf in etfs], dtype=object),
     )
 
 
