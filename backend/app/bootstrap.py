@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from app.core import calendar, embedded
+from app.core import calendar, embedded, logging
 from app.core.cache import ByteCache, open_cache
 from app.core.config import Settings
 from app.core.database import Sessions, open_engine, open_sessions, reading
@@ -52,6 +52,7 @@ def redis_url(settings: Settings) -> Iterator[str]:
 @asynccontextmanager
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     """Open what the settings name; start the embedded servers where they name none."""
+    logging.configure(settings.log_level)
     calendar.keep_in(settings.data_dir / "cache")
     with ExitStack() as servers:
         database = await asyncio.to_thread(servers.enter_context, database_url(settings))
