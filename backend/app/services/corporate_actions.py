@@ -111,7 +111,7 @@ async def _read(
     ).where(LedgerEntry.portfolio_id == portfolio.id, LedgerEntry.etf_id.is_not(None))
     histories: dict[int, _History] = {}
     applied: set[int] = set()
-    for kind, etf_id, day, quantity, action_id in (await session.execute(query)).tuples():
+    for kind, etf_id, day, quantity, action_id in await session.execute(query):
         if action_id is not None:
             applied.add(action_id)
         if etf_id is not None and quantity is not None and kind != EntryKind.DIVIDEND:

@@ -1,6 +1,6 @@
 """What a portfolio's rules want at a close, and how far the portfolio is from it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from sqlalchemy import select
@@ -71,6 +71,9 @@ async def decide(
         # A frozen name is wanted for want of a choice: that is no change of mind.
         previous=None if previous is None else {*previous, *frozen},
     )
+    if previous is None and not worth.lines and targets.positions:
+        # Twenty names of 5 % lie inside an absolute band of 5 points: it would never begin.
+        measured = replace(measured, needs_rebalancing=True, reason="Nothing is held yet.")
     return Decision(settings, worth, targets, measured, frozen)
 
 

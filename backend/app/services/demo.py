@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import date, datetime
-from functools import partial
 from uuid import uuid4
 
 from sqlalchemy import exists, select
@@ -60,7 +59,7 @@ async def prepare(
                 owner_id,
                 settings,
                 now=now,
-                progress=partial(progress, "living through the last year"),
+                progress=progress,
             )
 
 

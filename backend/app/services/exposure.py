@@ -22,7 +22,7 @@ async def at(session: AsyncSession, portfolio: Portfolio, day: date) -> float:
         .where(PortfolioValue.portfolio_id == portfolio.id, PortfolioValue.session <= day)
         .order_by(PortfolioValue.session)
     )
-    values = (await session.execute(query)).tuples()
+    values = await session.execute(query)
     return exposure.replay(indices(values), POLICY).exposure(POLICY)
 
 

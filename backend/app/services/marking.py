@@ -207,7 +207,7 @@ async def _last_marked(session: AsyncSession, ids: Sequence[int]) -> Mapping[int
         .where(PortfolioValue.portfolio_id.in_(ids))
         .group_by(PortfolioValue.portfolio_id)
     )
-    return dict((await session.execute(query)).tuples().all())
+    return dict((await session.execute(query)).all())
 
 
 async def _entries(session: AsyncSession, ids: Sequence[int]) -> Mapping[int, Sequence[Entry]]:

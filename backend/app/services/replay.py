@@ -9,11 +9,10 @@ All of it is the services that a live portfolio is served by. The caller's trans
 together: a replay that is killed has not happened.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TypeAlias
 
 import numpy as np
 from sqlalchemy import func, select
@@ -21,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import calendar
 from app.core.errors import Conflict, Refused
+from app.core.progress import Progress, silent
 from app.market_data.snapshot import MarketSnapshot
 from app.models import LedgerEntry, Portfolio, RebalanceEvent
 from app.quant.errors import QuantError
@@ -42,9 +42,6 @@ from app.services import (
 )
 from app.services.projection import Holding
 from app.services.valuation import Valuation
-
-Progress: TypeAlias = Callable[[int, int], None]
-"""Told how many sessions of how many are done."""
 
 DEMO_NAME = "Demo portfolio"
 DEMO_CAPITAL = Decimal(1_000_000)
@@ -80,7 +77,7 @@ async def open_replayed(
     settings: PortfolioSettings,
     since: date,
     now: datetime,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> tuple[Portfolio, Replayed]:
     """Open a portfolio at the first session from `since` on, and live through all that followed.
 
@@ -109,7 +106,7 @@ async def open_demo_portfolio(
     settings: PortfolioSettings,
     *,
     now: datetime,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Portfolio:
     """A million that has lived through the market's last 252 sessions."""
     days = market.panel.sessions
@@ -135,7 +132,7 @@ async def replay(
     *,
     since: date,
     now: datetime,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Replayed:
     """Live from `since`, the session the portfolio was opened on, to the latest session.
 
@@ -148,8 +145,7 @@ async def replay(
     life = _Life.of(session, market, portfolio, days)
     for done, day in enumerate(days, start=1):
         await life.live(day)
-        if progress is not None:
-            progress(done, len(days))
+        progress("living through past sessions", done, len(days))
     if life.failure is not None and not life.decisions:
         raise life.failure
     portfolio.replayed_until = days[-1]

@@ -117,7 +117,7 @@ async def barred(
         .group_by(LedgerEntry.etf_id)
     )
     found: dict[str, str] = {}
-    for etf_id, stopped in (await session.execute(query)).tuples():
+    for etf_id, stopped in await session.execute(query):
         if etf_id is None or not stop_loss.in_cooldown(end - market.column(stopped), policy):
             continue
         until = sessions_after(stopped, policy.cooldown_sessions)

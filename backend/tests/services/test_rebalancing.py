@@ -1,0 +1,274 @@
+import asyncio
+from decimal import Decimal
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.bootstrap import Resources
+from app.core.database import unit_of_work
+from app.core.errors import Conflict
+from app.market_data.snapshot import MarketSnapshot
+from app.models import EntryKind, Portfolio, RebalanceStatus, owned_portfolio
+from app.quant.errors import Infeasible, QuantError
+from app.schemas.settings import DriftMode, OptimizerName
+from app.services import deciding, ledger, portfolios, rebalancing, trading
+from app.services.rebalancing import OutOfDate, body_of
+from tests.services import lives
+from tests.services.lives import NOW
+
+
+async def test_a_new_portfolio_is_proposed_what_its_rules_want(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    portfolio = await lives.opened(session, market, resources.owner_id)
+
+    event = await rebalancing.propose(session, market, portfolio, now=NOW)
+
+    body = body_of(event)
+    assert event.status == RebalanceStatus.PROPOSED
+    assert body.needs_rebalancing
+    assert len(body.orders) == 5
+    assert all(order.reason.startswith("enters the target set: rank") for order in body.orders)
+    assert sum(order.net_amount for order in body.orders) == body.cash_after - body.cash_before
+    assert [name.reason for name in body.weights if name.target > 0.0 and not name.reason] == []
+    assert portfolio.cash == Decimal("100000.00")
+
+
+@pytest.mark.parametrize("optimizer", OptimizerName)
+async def test_after_execution_the_weights_are_near_their_targets(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources, optimizer: OptimizerName
+) -> None:
+    settings = lives.rules(optimizer=optimizer, fractional_shares=True)
+    portfolio = await lives.invested(session, market, resources.owner_id, settings=settings)
+
+    drift = await deciding.drift(session, market, portfolio, now=NOW)
+
+    assert drift.max_drift < 0.005
+    assert not drift.needs_rebalancing
+
+
+async def test_inside_the_bands_the_proposal_is_empty_and_says_so(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    portfolio = await lives.invested(session, market, resources.owner_id)
+    targets = await deciding.executed_targets(session, portfolio.id)
+
+    event = await rebalancing.propose(session, market, portfolio, now=NOW)
+
+    body = body_of(event)
+    assert not body.orders
+    assert not body.needs_rebalancing
+    assert body.reason.startswith("Every position is inside its bands")
+    assert event.targets == targets
+
+
+async def test_force_proposes_orders_inside_the_bands(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    settings = lives.rules(min_trade=0.0, fractional_shares=True)
+    portfolio = await lives.invested(session, market, resources.owner_id, settings=settings)
+
+    event = await rebalancing.propose(session, market, portfolio, force=True, now=NOW)
+
+    body = body_of(event)
+    assert body.orders
+    assert not body.needs_rebalancing
+    assert body.reason.startswith("Forced.")
+
+
+async def test_a_budget_invests_new_cash_and_sells_nothing(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    portfolio = await lives.invested(session, market, resources.owner_id)
+    await portfolios.move_cash(
+        session, market, portfolio, amount=Decimal(20_000), note=None, now=NOW
+    )
+    before = portfolio.cash
+
+    event = await rebalancing.propose(session, market, portfolio, budget=Decimal(20_000), now=NOW)
+    await rebalancing.execute(session, market, portfolio, event, now=NOW)
+
+    assert {order.side for order in body_of(event).orders} == {"buy"}
+    assert Decimal(15_000) < before - portfolio.cash <= Decimal(20_000)
+
+
+async def test_a_budget_beyond_the_cash_is_refused(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    portfolio = await lives.opened(session, market, resources.owner_id)
+    with pytest.raises(QuantError, match="0.01 more than the cash"):
+        await rebalancing.propose(session, market, portfolio, budget=Decimal("100000.01"), now=NOW)
+
+
+async def test_sales_come_first_and_cash_never_falls_below_zero(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    settings = lives.rules(cash_buffer=0.0)
+    portfolio = await lives.opened(session, market, resources.owner_id, settings=settings)
+    wanted = (await deciding.decide(session, market, portfolio)).targets.weights
+    others = [t for t in ("AAA", "BBB", "CCC", "DDD", "EEE", "FFF") if t not in wanted]
+    for ticker in others:
+        await lives.bought(session, market, portfolio, **{ticker: 300 // len(others)})
+
+    outcomes = await lives.rebalanced(session, market, portfolio)
+
+    sides = [outcome.order.side for outcome in outcomes]
+    assert sides == sorted(sides, reverse=True)
+    cash = Decimal(0)
+    for row in await lives.entries(session, portfolio):
+        cash += row[6]  # type: ignore[operator]
+        assert cash >= 0
+    assert cash == portfolio.cash
+
+
+async def test_what_is_done_is_what_was_estimated(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    portfolio = await lives.opened(session, market, resources.owner_id)
+    event = await rebalancing.propose(session, market, portfolio, now=NOW)
+
+    outcomes = await rebalancing.execute(session, market, portfolio, event, now=NOW)
+
+    expected = [order.net_amount for order in body_of(event).orders]
+    assert [outcome.trade.booked.entry.amount for outcome in outcomes if outcome.trade] == expected
+    assert portfolio.cash == body_of(event).cash_after
+
+
+async def test_a_proposal_is_executed_once(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    portfolio = await lives.opened(session, market, resources.owner_id)
+    event = await rebalancing.propose(session, market, portfolio, now=NOW)
+    await rebalancing.execute(session, market, portfolio, event, now=NOW)
+    with pytest.raises(Conflict, match="executed already"):
+        await rebalancing.execute(session, market, portfolio, event, now=NOW)
+
+
+async def test_two_executions_at_once_trade_once(
+    market: MarketSnapshot, resources: Resources
+) -> None:
+    async with unit_of_work(resources.sessions) as session:
+        portfolio = await lives.opened(session, market, resources.owner_id)
+        event = await rebalancing.propose(session, market, portfolio, now=NOW)
+    orders = len(body_of(event).orders)
+
+    async def execute() -> int:
+        async with unit_of_work(resources.sessions) as own:
+            query = owned_portfolio(resources.owner_id, portfolio.id).with_for_update()
+            mine = (await own.scalars(query)).one()
+            stored = await rebalancing.find(own, mine, event.id)
+            return len(await rebalancing.execute(own, market, mine, stored, now=NOW))
+
+    results = await asyncio.gather(execute(), execute(), return_exceptions=True)
+
+    assert sorted(type(result) for result in results if isinstance(result, Exception)) == [Conflict]
+    assert orders in results
+    async with unit_of_work(resources.sessions) as session:
+        booked = await lives.entries(session, portfolio)
+    assert len(booked) == 1 + orders
+
+
+async def test_a_proposal_is_out_of_date_once_the_book_has_changed(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    portfolio = await lives.opened(session, market, resources.owner_id)
+    event = await rebalancing.propose(session, market, portfolio, now=NOW)
+    await portfolios.move_cash(session, market, portfolio, amount=Decimal(1), note=None, now=NOW)
+    with pytest.raises(OutOfDate, match="moved cash since"):
+        await rebalancing.execute(session, market, portfolio, event, now=NOW)
+
+
+async def test_a_proposal_is_out_of_date_once_a_price_was_corrected(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    portfolio = await lives.opened(session, market, resources.owner_id)
+    event = await rebalancing.propose(session, market, portfolio, now=NOW)
+    ticker = body_of(event).orders[0].ticker
+    corrected = lives.falling(market, ticker, market.latest_session, by=0.01)
+    with pytest.raises(OutOfDate, match=f"price of {ticker} .* was corrected"):
+        await rebalancing.execute(session, corrected, portfolio, event, now=NOW)
+
+
+async def test_a_proposal_of_yesterday_is_filled_at_today_s_close(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    yesterday = lives.until(market, lives.day(market, 1))
+    portfolio = await lives.opened(session, yesterday, resources.owner_id)
+    event = await rebalancing.propose(session, yesterday, portfolio, now=NOW)
+
+    outcomes = await rebalancing.execute(session, market, portfolio, event, now=NOW)
+
+    for outcome in outcomes:
+        assert outcome.trade is not None
+        entry = outcome.trade.booked.entry
+        assert entry.session == market.latest_session
+        assert entry.reference_price == lives.close(
+            market, outcome.order.ticker, market.latest_session
+        )
+
+
+async def test_limits_that_clash_are_named(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    caps = {"Equity": 0.0, "Fixed Income": 0.0, "Commodity": 0.5}
+    settings = lives.rules(asset_class_caps=caps)
+    portfolio = await lives.opened(session, market, resources.owner_id, settings=settings)
+    with pytest.raises(Infeasible):
+        await rebalancing.propose(session, market, portfolio, now=NOW)
+
+
+async def test_a_held_name_without_a_close_today_is_left_alone(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    portfolio = await lives.opened(session, market, resources.owner_id, on=lives.day(market, 30))
+    await lives.bought(session, market, portfolio, GAPS=100, MUTE=50)
+
+    event = await rebalancing.propose(session, market, portfolio, now=NOW)
+    await rebalancing.execute(session, market, portfolio, event, now=NOW)
+
+    body = body_of(event)
+    assert {"GAPS", "MUTE"} <= {name.ticker for name in body.passed_over}
+    assert not {"GAPS", "MUTE"} & {order.ticker for order in body.orders}
+    held = await ledger.read_holdings(session, portfolio.id)
+    assert held[lives.etf_id(market, "GAPS")].quantity == 100
+    assert abs(sum(name.target for name in body.weights) - 0.98) < 0.01
+    drift = await deciding.drift(session, market, portfolio, now=NOW)
+    assert not drift.needs_rebalancing
+
+
+async def test_a_name_bought_by_hand_is_sold_by_the_next_rebalance(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    portfolio = await lives.invested(
+        session, market, resources.owner_id, settings=lives.rules(cash_buffer=0.3)
+    )
+    wanted = (await deciding.decide(session, market, portfolio)).targets.weights
+    stranger = next(t for t in market.panel.tickers if t not in wanted and len(set(t)) == 1)
+    ticket = trading.OrderTicket(
+        order_id=trading.order_id_of(resources.owner_id, f"{portfolio.id}"),
+        ticker=stranger,
+        side=trading.Side.BUY,
+        quantity=Decimal(100),
+    )
+    await trading.place(session, market, portfolio, ticket, now=NOW)
+
+    body = body_of(await rebalancing.propose(session, market, portfolio, now=NOW))
+
+    assert (stranger, "sell") in {(order.ticker, order.side) for order in body.orders}
+
+
+async def test_absolute_bands_ignore_small_drifts(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    settings = lives.rules(drift_mode=DriftMode.ABSOLUTE, drift_threshold=0.2)
+    portfolio: Portfolio = await lives.invested(
+        session, market, resources.owner_id, settings=settings
+    )
+    first = (await ledger.read_holdings(session, portfolio.id)).popitem()[1]
+    ticker = market.etfs[market.row_of_id[first.etf_id]].ticker
+    lower = lives.falling(market, ticker, market.latest_session, by=0.1)
+    drift = await deciding.drift(session, lower, portfolio, now=NOW)
+    assert drift.max_drift > 0.01
+    assert not drift.needs_rebalancing
+    kinds = {row[1] for row in await lives.entries(session, portfolio)}
+    assert kinds == {EntryKind.DEPOSIT, EntryKind.BUY}
