@@ -159,7 +159,7 @@ async def _indices(session: AsyncSession, market: Market, now: datetime) -> Sequ
         .group_by(IndexPrice.symbol)
     )
     stored: dict[str, tuple[int, date | None, date | None]] = {market.volatility_index: NO_ROWS}
-    for symbol, rows, first, latest in (await session.execute(query)):
+    for symbol, rows, first, latest in await session.execute(query):
         stored[symbol] = (rows, first, latest)
     return [
         _series(symbol, rows, (first, latest), now)

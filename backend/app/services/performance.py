@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.money import ZERO
+from app.core.money import ZERO, to_cents
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio
 from app.quant import metrics
@@ -63,11 +63,11 @@ async def measure(
     net_flow = sum((day.external_flow for day in stretch.days), ZERO)
     return PerformanceRead(
         **period_fields(market, portfolio, stretch, now),
-        start_value=stretch.start_value,
+        start_value=to_cents(stretch.start_value),
         end_value=end_value,
-        net_flow=net_flow,
+        net_flow=to_cents(net_flow),
         profit=end_value - stretch.start_value - net_flow,
-        costs=sum((day.costs for day in stretch.days), ZERO),
+        costs=to_cents(sum((day.costs for day in stretch.days), ZERO)),
         metrics=_metrics(stretch, settings.risk_free_rate, against),
         benchmark=_benchmark(market, stretch, settings.risk_free_rate, against),
         series=_series(stretch, None if isinstance(against, Missing) else against.returns),
@@ -168,7 +168,7 @@ def _series(stretch: Stretch, benchmark: FloatArray | None) -> list[PerformanceP
             session=day.session,
             value=day.total,
             cash=day.cash,
-            external_flow=day.external_flow,
+            external_flow=to_cents(day.external_flow),
             carried=day.carried,
             daily_return=daily,
             growth=grown,

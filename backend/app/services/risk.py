@@ -134,7 +134,7 @@ def _measured(market: MarketSnapshot, valued: Valuation, benchmark: str) -> Risk
 def _drawdown(lived: History) -> Measured:
     if not np.isfinite(lived.returns).any():
         return Missing("no capital was ever at work")
-    return -float(performance.drawdowns(growth(lived.returns))[-1])
+    return 0.0 - float(performance.drawdowns(growth(lived.returns))[-1])
 
 
 def _position(market: MarketSnapshot, watched: WatchedLine, valued: Valuation) -> PositionRisk:

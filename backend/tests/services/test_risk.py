@@ -131,7 +131,8 @@ async def test_a_portfolio_that_holds_nothing_gets_reasons_instead_of_numbers(
     answer = await assessed(session, market, portfolio)
 
     assert answer.positions == []
-    assert answer.volatility is answer.beta is answer.var_99 is answer.contributions is None
+    assert answer.contributions is None
+    assert (answer.volatility, answer.beta, answer.var_99) == (None, None, None)
     assert answer.reasons["volatility"] == "nothing is held"
     assert answer.reasons["concentration.hhi"] == "nothing is held"
     assert answer.cash_weight == (None if emptied else 1.0)
