@@ -240,15 +240,16 @@ def _index(connection: Connection, market: str, symbol: str) -> tuple[DateArray,
     with connection.cursor(binary=True) as cursor:
         cursor.execute(
             """
-            SELECT string_agg(date_send(session), '' ORDER BY session),
-                   string_agg(float8send(close), '' ORDER BY session)
+            SELECT string_agg(date_send(session), ''), string_agg(float8send(close), '')
             FROM index_prices WHERE market = %s AND symbol = %s
             """,
             [market, symbol],
         )
         row = cursor.fetchone()
-    days, closes = row if row and row[0] is not None else (b"", b"")
-    return unpack_days(days), unpack_floats(closes)
+    packed_days, packed_closes = row if row and row[0] is not None else (b"", b"")
+    days = unpack_days(packed_days)
+    order = np.argsort(days)
+    return days[order], unpack_floats(packed_closes)[order]
 
 
 def _versions(connection: Connection) -> list[UUID]:
