@@ -37,6 +37,7 @@ _LAST_EXECUTED = (
         RebalanceEvent.portfolio_id == Portfolio.id,
         RebalanceEvent.status == RebalanceStatus.EXECUTED,
     )
+    .correlate(Portfolio)
     .scalar_subquery()
 )
 

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import Settings
 from app.market_data.snapshot import Action, MarketSnapshot
-from app.models import ActionKind, LedgerEntry, Portfolio, RebalanceEvent
-from app.quant.panel import Panel
+from app.models import ActionKind, EntryKind, LedgerEntry, Portfolio, RebalanceEvent
+from app.quant.panel import FloatArray, Panel
 from app.schemas.settings import OptimizerName, PortfolioSettings, default_settings
 from app.services import ledger, portfolios, rebalancing
 from app.services.trading import LineOutcome
@@ -75,7 +75,7 @@ async def bought(
     on = portfolio.opened_on
     entries = [
         ledger.Entry(
-            kind=ledger.EntryKind.BUY,
+            kind=EntryKind.BUY,
             session=on,
             amount=-(quantity * close(market, ticker, on)).quantize(Decimal("0.01")),
             reason="test",
@@ -104,10 +104,10 @@ def day(market: MarketSnapshot, back: int) -> date:
     return found
 
 
-def with_panel(market: MarketSnapshot, close: np.ndarray, **changes: object) -> MarketSnapshot:
+def with_closes(market: MarketSnapshot, close: FloatArray) -> MarketSnapshot:
     """The same market with other prices, traded and adjusted alike, at a version of its own."""
     panel = replace(market.panel, close=close, adjusted=close)
-    return replace(market, panel=panel, data_version=uuid4(), **changes)
+    return replace(market, panel=panel, data_version=uuid4())
 
 
 def until(market: MarketSnapshot, last: date) -> MarketSnapshot:
@@ -123,7 +123,7 @@ def scrambled(market: MarketSnapshot, after: date) -> MarketSnapshot:
     random = np.random.default_rng(7)
     steps = np.exp(random.normal(0.0, 0.03, closes[:, first:].shape).cumsum(axis=1))
     closes[:, first:] = closes[:, first - 1 : first] * steps
-    return with_panel(market, closes)
+    return with_closes(market, closes)
 
 
 def falling(
@@ -133,14 +133,14 @@ def falling(
     closes = market.panel.close.copy()
     first = market.column(since)
     closes[market.row(ticker), first : None if days is None else first + days] *= 1.0 - by
-    return with_panel(market, closes)
+    return with_closes(market, closes)
 
 
 def silent(market: MarketSnapshot, ticker: str, since: date) -> MarketSnapshot:
     """One ETF has no closes from `since` on."""
     closes = market.panel.close.copy()
     closes[market.row(ticker), market.column(since) :] = np.nan
-    return with_panel(market, closes)
+    return with_closes(market, closes)
 
 
 async def with_action(
