@@ -15,7 +15,8 @@ from app.models import Portfolio, owned_portfolio
 MAX_ID = 2**31 - 1
 
 
-def resources(request: Request) -> Resources:
+async def resources(request: Request) -> Resources:
+    """Async so that it runs where it is asked for: FastAPI sends plain functions to a thread."""
     found: Resources = request.state.resources
     return found
 

@@ -1,10 +1,8 @@
 """Portfolios: open, list, show, change, pay into, close."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import TypeAdapter
 
 from app.api.deps import LockedPortfolioDep, PortfolioDep, ResourcesDep, SessionDep
 from app.api.errors import problems
@@ -22,8 +20,6 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most")]
 Offset = Annotated[int, Query(ge=0, le=2**31 - 1, description="How many to pass over")]
 StatusFilter = Annotated[PortfolioStatus | None, Query(description="Only those of this status")]
 
-_ITEMS = TypeAdapter(Sequence[PortfolioItem])
-
 
 @router.get("", response_model=list[PortfolioItem])
 async def show_all(
@@ -34,7 +30,7 @@ async def show_all(
     offset: Offset = 0,
 ) -> Response:
     """Your portfolios, oldest first, each valued at its market's latest close."""
-    found = await overview.items(
+    found = await overview.listed(
         session,
         resources.market_data,
         resources.owner_id,
@@ -43,7 +39,7 @@ async def show_all(
         offset=offset,
         now=utc_now(),
     )
-    return Response(_ITEMS.dump_json(found), media_type="application/json")
+    return Response(found, media_type="application/json")
 
 
 @router.post("", status_code=201, responses=problems(404, 409))

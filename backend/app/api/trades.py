@@ -116,6 +116,8 @@ def _table(trades: Sequence[TradeRead]) -> str:
 
 def _cell(value: object) -> object:
     """A text that a spreadsheet would run as a formula is quoted; numbers are left alone."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, str) and value[:1] in {"=", "+", "@", "\t", "\r"}:
         return f"'{value}"
     return value

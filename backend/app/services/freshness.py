@@ -1,6 +1,7 @@
 """How old a market's latest prices are, counted in sessions, never in days."""
 
 from datetime import date, datetime
+from functools import lru_cache
 from typing import TypedDict
 
 from app.core import calendar
@@ -19,9 +20,13 @@ class AsOfFields(TypedDict):
 
 def behind(market: MarketSnapshot, now: datetime) -> int:
     """How many sessions have closed by `now` that the market has no prices of."""
-    return max(
-        calendar.sessions_between(market.latest_session, calendar.last_completed_session(now)), 0
-    )
+    # Sessions close on full minutes, so all moments of a minute have the same answer.
+    return _behind(market.latest_session, now.replace(second=0, microsecond=0))
+
+
+@lru_cache(maxsize=64)
+def _behind(latest: date, now: datetime) -> int:
+    return max(calendar.sessions_between(latest, calendar.last_completed_session(now)), 0)
 
 
 def as_of(market: MarketSnapshot, now: datetime) -> AsOfFields:

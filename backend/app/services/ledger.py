@@ -6,18 +6,18 @@ one statement, so no reader ever sees one without the others.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.attributes import set_committed_value
 
 from app.core.money import ZERO
-from app.models import EntryKind, LedgerEntry, Portfolio, Position
+from app.models import EntryKind, LedgerEntry, Portfolio
 from app.services.projection import Book, Holding, Movement, fold
 
 
@@ -51,36 +51,41 @@ class Booked:
     entry: Entry
 
 
-_WRITE = text("""
+_WRITE = """
     WITH booked AS (
         INSERT INTO ledger_entries (
             portfolio_id, booked_at, sequence, kind, session, amount, reason, fee, etf_id, quantity,
             reference_price, price, price_date, order_id, idempotency_key, rebalance_event_id,
             action_id)
-        SELECT :portfolio_id, :booked_at, entry.*
-        FROM jsonb_to_recordset(CAST(:entries AS jsonb)) AS entry (
+        SELECT %(portfolio_id)s, %(booked_at)s, entry.*
+        FROM jsonb_to_recordset(CAST(%(entries)s AS jsonb)) AS entry (
             sequence int, kind text, session date, amount numeric, reason text, fee numeric,
             etf_id int, quantity numeric, reference_price numeric, price numeric, price_date date,
             order_id uuid, idempotency_key text, rebalance_event_id int, action_id int)
         ORDER BY sequence
         RETURNING id, sequence
     ), portfolio AS (
-        UPDATE portfolios SET cash = :cash, last_sequence = :last_sequence
-        WHERE id = :portfolio_id
+        UPDATE portfolios SET cash = %(cash)s, last_sequence = %(last_sequence)s
+        WHERE id = %(portfolio_id)s
     ), closed AS (
         DELETE FROM positions
-        WHERE portfolio_id = :portfolio_id AND etf_id = ANY(CAST(:closed AS int[]))
+        WHERE portfolio_id = %(portfolio_id)s AND etf_id = ANY(CAST(%(closed)s AS int[]))
     ), kept AS (
         INSERT INTO positions (portfolio_id, etf_id, quantity, cost_basis, opened_on)
-        SELECT :portfolio_id, held.*
-        FROM jsonb_to_recordset(CAST(:kept AS jsonb)) AS held (
+        SELECT %(portfolio_id)s, held.*
+        FROM jsonb_to_recordset(CAST(%(kept)s AS jsonb)) AS held (
             etf_id int, quantity numeric, cost_basis numeric, opened_on date)
         ON CONFLICT (portfolio_id, etf_id) DO UPDATE
         SET quantity = excluded.quantity, cost_basis = excluded.cost_basis,
             opened_on = excluded.opened_on
     )
     SELECT id FROM booked ORDER BY sequence
-    """)
+    """
+
+_HOLDINGS = """
+    SELECT etf_id, quantity, cost_basis, opened_on FROM positions
+    WHERE portfolio_id = %(portfolio_id)s
+    """
 
 
 async def book(
@@ -117,25 +122,26 @@ async def book_all(
         holdings = await read_holdings(session, portfolio.id, etf_ids) if etf_ids else {}
     after = fold(entries, Book(portfolio.cash, holdings))
     first = portfolio.last_sequence + 1
-    written = await session.scalars(
+    connection = await session.connection()
+    written = await connection.exec_driver_sql(
         _WRITE,
         {
             "portfolio_id": portfolio.id,
             "booked_at": now,
             "entries": _json(
-                [{"sequence": first + i, **asdict(each)} for i, each in enumerate(entries)]
+                [{"sequence": first + i, **_fields(each)} for i, each in enumerate(entries)]
             ),
             "cash": after.cash,
             "last_sequence": portfolio.last_sequence + len(entries),
             "closed": [each for each in etf_ids if each in holdings and each not in after.holdings],
-            "kept": _json([asdict(after.holdings[e]) for e in etf_ids if e in after.holdings]),
+            "kept": _json([_fields(after.holdings[e]) for e in etf_ids if e in after.holdings]),
         },
     )
     set_committed_value(portfolio, "cash", after.cash)
     set_committed_value(portfolio, "last_sequence", portfolio.last_sequence + len(entries))
     return tuple(
         Booked(entry_id, first + i, now, entry)
-        for i, (entry_id, entry) in enumerate(zip(written, entries, strict=True))
+        for i, (entry_id, entry) in enumerate(zip(written.scalars(), entries, strict=True))
     )
 
 
@@ -143,12 +149,13 @@ async def read_holdings(
     session: AsyncSession, portfolio_id: int, etf_ids: set[int] | None = None
 ) -> dict[int, Holding]:
     """What the portfolio holds now, by ETF; of the given ETFs only, where they are given."""
-    query = select(
-        Position.etf_id, Position.quantity, Position.cost_basis, Position.opened_on
-    ).where(Position.portfolio_id == portfolio_id)
-    if etf_ids is not None:
-        query = query.where(Position.etf_id.in_(etf_ids))
-    return {row.etf_id: Holding(*row) for row in await session.execute(query)}
+    wanted = None if etf_ids is None else list(etf_ids)
+    connection = await session.connection()
+    rows = await connection.exec_driver_sql(
+        _HOLDINGS if wanted is None else f"{_HOLDINGS} AND etf_id = ANY(%(etf_ids)s)",
+        {"portfolio_id": portfolio_id, "etf_ids": wanted},
+    )
+    return {row["etf_id"]: Holding(**row) for row in rows.mappings()}
 
 
 async def read_book(session: AsyncSession, portfolio_id: int, until: date | None = None) -> Book:
@@ -176,6 +183,11 @@ async def read_movements(
     if until is not None:
         query = query.where(LedgerEntry.session <= until)
     return cast("Sequence[Movement]", (await session.execute(query)).all())
+
+
+def _fields(row: Entry | Holding) -> dict[str, object]:
+    """As `asdict`, which is slow because it copies deeply what cannot change anyway."""
+    return {field.name: getattr(row, field.name) for field in fields(row)}
 
 
 def _json(rows: Sequence[Mapping[str, object]]) -> str:

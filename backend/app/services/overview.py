@@ -1,19 +1,19 @@
 """Portfolios as they are shown: what each has and what it is worth at the latest close.
 
-What a portfolio's positions are worth depends on its ledger up to some sequence and on the prices
-of one data version, so a worth is remembered under these and never goes out of date. Only committed
-books are remembered.
+A line of the list depends on the portfolio's row, on the prices of one data version and on how many
+sessions these are behind, so the bytes of a line are remembered under the versions of all three and
+never go out of date. Reading a list is then one small query.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, String, func, literal_column, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.money import ZERO, to_cents
@@ -26,62 +26,47 @@ from app.schemas.portfolio import (
     PortfolioRead,
     PortfolioSummary,
 )
-from app.schemas.settings import OptimizerName, PortfolioSettings
+from app.schemas.settings import PortfolioSettings
 from app.services import freshness, valuation
 from app.services.projection import Holding
 from app.services.valuation import Valuation
 
 REMEMBERED = 20_000
+"""Lines of lists; each takes about half a kilobyte."""
 
 REPLAYED = (
     "Its history up to {} was replayed from past prices by its rules, session by session; "
     "nobody lived through it."
 )
 
+_Key: TypeAlias = tuple[int, str, UUID, int]
+"""Portfolio, version of its row, data version, sessions behind."""
+_lines: OrderedDict[_Key, bytes] = OrderedDict()
+
+# `xmin` is PostgreSQL's own version of a row: it changes with every update, and every entry of the
+# ledger updates the row of its portfolio.
+_VERSION = "CAST(portfolios.xmin AS text)"
+_VERSIONS = text("""
+    SELECT id, CAST(xmin AS text) AS version, market FROM portfolios
+    WHERE owner_id = :owner_id AND (CAST(:status AS text) IS NULL OR status = :status)
+    ORDER BY id LIMIT :limit OFFSET :offset
+    """)
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a portfolio had after one entry of its ledger, read in one statement."""
+    """What a portfolio had at one instant: the columns of `_standings`, and its holdings."""
 
-    sequence: int
-    cash: Decimal
-    net_deposits: Decimal
-    holdings: tuple[Holding, ...]
+    row: Row[*tuple[Any, ...]]
+    holdings: list[Holding] = field(default_factory=list)
 
-
-@dataclass(frozen=True, slots=True)
-class Worth:
-    """What a list says about a standing at some prices."""
-
-    cash: Decimal
-    positions_value: Decimal
-    net_deposits: Decimal
-    positions_held: int
+    @property
+    def cash(self) -> Decimal:
+        cash: Decimal = self.row.cash
+        return cash
 
 
-Listed: TypeAlias = Row[*tuple[Any, ...]]
-_Key: TypeAlias = tuple[int, int, Decimal, UUID]
-_worths: OrderedDict[_Key, Worth] = OrderedDict()
-
-_LISTED = (
-    Portfolio.id,
-    Portfolio.name,
-    Portfolio.market,
-    Portfolio.status,
-    Portfolio.initial_capital,
-    Portfolio.settings["optimizer"].astext.label("optimizer"),
-    Portfolio.settings["num_positions"].as_integer().label("num_positions"),
-    Portfolio.settings["drift_threshold"].as_float().label("drift_threshold"),
-    Portfolio.cash,
-    Portfolio.last_sequence,
-    Portfolio.opened_on,
-    Portfolio.replayed_until,
-    Portfolio.created_at,
-    Portfolio.closed_at,
-)
-
-
-async def items(
+async def listed(
     session: AsyncSession,
     market_data: MarketData,
     owner_id: int,
@@ -90,18 +75,21 @@ async def items(
     limit: int,
     offset: int,
     now: datetime,
-) -> list[PortfolioItem]:
-    """This owner's portfolios, oldest first."""
-    query = select(*_LISTED).where(Portfolio.owner_id == owner_id)
-    if status is not None:
-        query = query.where(Portfolio.status == status)
-    rows = (await session.execute(query.order_by(Portfolio.id).limit(limit).offset(offset))).all()
+) -> bytes:
+    """This owner's portfolios, oldest first: the JSON of a list of `PortfolioItem`."""
+    about = {"owner_id": owner_id, "status": status, "limit": limit, "offset": offset}
+    rows = (await session.execute(_VERSIONS, about)).all()
     markets = {
         code: await market_data.snapshot(session, code) for code in {row.market for row in rows}
     }
-    worths = await _worths_of(session, markets, rows)
-    ages = {code: freshness.as_of(market, now) for code, market in markets.items()}
-    return [_item(row, worths[row.id], ages[row.market]) for row in rows]
+    state = {
+        code: (market.data_version, freshness.behind(market, now))
+        for code, market in markets.items()
+    }
+    lines = {row.id: _lines.get((row.id, row.version, *state[row.market])) for row in rows}
+    if missing := [portfolio_id for portfolio_id, line in lines.items() if line is None]:
+        lines |= await _read_lines(session, markets, missing, now=now)
+    return b"[" + b",".join(line for line in lines.values() if line is not None) + b"]"
 
 
 async def detail(
@@ -109,61 +97,60 @@ async def detail(
 ) -> PortfolioRead:
     """One portfolio with its positions, valued at the market's latest close."""
     standing = (await read_standings(session, [portfolio.id]))[portfolio.id]
-    valued = valuation.value(market, standing.cash, standing.holdings, market.latest_session)
-    settings = PortfolioSettings.model_validate(portfolio.settings)
-    positions_value = to_cents(valued.positions_value)
-    pnl = valued.total - standing.net_deposits
+    valued = _valued(market, standing)
+    item = _item(standing, valued, freshness.as_of(market, now))
     return PortfolioRead(
-        **freshness.as_of(market, now),
-        id=portfolio.id,
-        name=portfolio.name,
-        status=PortfolioStatus(portfolio.status),
-        initial_capital=portfolio.initial_capital,
-        optimizer=settings.optimizer,
-        num_positions=settings.num_positions,
-        drift_threshold=settings.drift_threshold,
-        cash=standing.cash,
-        positions_value=positions_value,
-        total_value=valued.total,
-        pnl=pnl,
-        positions_held=len(valued.lines),
-        opened_on=portfolio.opened_on,
-        replayed_until=portfolio.replayed_until,
-        created_at=portfolio.created_at,
-        closed_at=portfolio.closed_at,
-        last_sequence=standing.sequence,
-        note=REPLAYED.format(portfolio.replayed_until) if portfolio.replayed_until else None,
+        **dict(item),
+        last_sequence=standing.row.last_sequence,
+        note=REPLAYED.format(item.replayed_until) if item.replayed_until else None,
         summary=PortfolioSummary(
-            cash=standing.cash,
-            positions_value=positions_value,
-            total_value=valued.total,
-            net_deposits=standing.net_deposits,
-            pnl=pnl,
+            cash=item.cash,
+            positions_value=item.positions_value,
+            total_value=item.total_value,
+            net_deposits=standing.row.net_deposits,
+            pnl=item.pnl,
         ),
         positions=_positions(market, valued),
-        settings=settings,
+        settings=PortfolioSettings.model_validate(standing.row.settings),
     )
+
+
+async def _read_lines(
+    session: AsyncSession,
+    markets: Mapping[str, MarketSnapshot],
+    portfolio_ids: Sequence[int],
+    *,
+    now: datetime,
+) -> dict[int, bytes]:
+    """Lines of portfolios as they are now, remembered under the versions they were read in."""
+    lines: dict[int, bytes] = {}
+    for portfolio_id, standing in (await read_standings(session, portfolio_ids)).items():
+        market = markets[standing.row.market]
+        age = freshness.as_of(market, now)
+        line = _item(standing, _valued(market, standing), age).model_dump_json().encode()
+        version: str = standing.row.version
+        _lines[portfolio_id, version, market.data_version, age["sessions_behind"]] = line
+        lines[portfolio_id] = line
+    while len(_lines) > REMEMBERED:
+        _lines.popitem(last=False)
+    return lines
 
 
 async def read_standings(
     session: AsyncSession, portfolio_ids: Sequence[int]
 ) -> dict[int, Standing]:
-    """Cash, flows and holdings of each portfolio, all of one instant."""
+    """All of one instant, because one statement reads them."""
     standings: dict[int, Standing] = {}
-    holdings: dict[int, list[Holding]] = {}
     for row in await session.execute(_standings(portfolio_ids)):
+        standing = standings.setdefault(row.id, Standing(row))
         if row.etf_id is not None:
-            held = Holding(row.etf_id, row.quantity, row.cost_basis, row.opened_on)
-            holdings.setdefault(row.id, []).append(held)
-        standings[row.id] = Standing(
-            row.last_sequence, row.cash, row.net_deposits, tuple(holdings.get(row.id, ()))
-        )
+            standing.holdings.append(
+                Holding(row.etf_id, row.quantity, row.cost_basis, row.held_since)
+            )
     return standings
 
 
-def _standings(
-    portfolio_ids: Sequence[int],
-) -> Select[int, int, Decimal, Decimal, int, Decimal, Decimal, date]:
+def _standings(portfolio_ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
     net_deposits = (
         select(func.coalesce(func.sum(LedgerEntry.amount), ZERO))
         .where(
@@ -174,72 +161,39 @@ def _standings(
     )
     return (
         select(
-            Portfolio.id,
-            Portfolio.last_sequence,
-            Portfolio.cash,
+            *Portfolio.__table__.columns,
+            literal_column(_VERSION, String).label("version"),
             net_deposits.label("net_deposits"),
             Position.etf_id,
             Position.quantity,
             Position.cost_basis,
-            Position.opened_on,
+            Position.opened_on.label("held_since"),
         )
         .outerjoin(Position, Position.portfolio_id == Portfolio.id)
         .where(Portfolio.id.in_(portfolio_ids))
     )
 
 
-async def _worths_of(
-    session: AsyncSession,
-    markets: dict[str, MarketSnapshot],
-    rows: Sequence[Listed],
-) -> dict[int, Worth]:
-    """Remembered, or read now: then of the moment of that reading, cash included."""
-    known: dict[int, Worth] = {}
-    unknown: dict[int, MarketSnapshot] = {}
-    for row in rows:
-        market = markets[row.market]
-        worth = _worths.get((row.id, row.last_sequence, row.cash, market.data_version))
-        if worth is None:
-            unknown[row.id] = market
-        else:
-            known[row.id] = worth
-    if unknown:
-        for portfolio_id, standing in (await read_standings(session, list(unknown))).items():
-            market = unknown[portfolio_id]
-            known[portfolio_id] = _remember(portfolio_id, standing, market)
-    return known
+def _valued(market: MarketSnapshot, standing: Standing) -> Valuation:
+    return valuation.value(market, standing.cash, standing.holdings, market.latest_session)
 
 
-def _remember(portfolio_id: int, standing: Standing, market: MarketSnapshot) -> Worth:
-    valued = valuation.value(market, standing.cash, standing.holdings, market.latest_session)
-    worth = Worth(
-        standing.cash,
-        to_cents(valued.positions_value),
-        standing.net_deposits,
-        len(standing.holdings),
-    )
-    _worths[portfolio_id, standing.sequence, standing.cash, market.data_version] = worth
-    while len(_worths) > REMEMBERED:
-        _worths.popitem(last=False)
-    return worth
-
-
-def _item(row: Listed, worth: Worth, age: freshness.AsOfFields) -> PortfolioItem:
-    total = worth.cash + worth.positions_value
-    return PortfolioItem.model_construct(
+def _item(standing: Standing, valued: Valuation, age: freshness.AsOfFields) -> PortfolioItem:
+    row, settings = standing.row, PortfolioSettings.model_validate(standing.row.settings)
+    return PortfolioItem(
         **age,
         id=row.id,
         name=row.name,
         status=PortfolioStatus(row.status),
         initial_capital=row.initial_capital,
-        optimizer=OptimizerName(row.optimizer),
-        num_positions=row.num_positions,
-        drift_threshold=row.drift_threshold,
-        cash=worth.cash,
-        positions_value=worth.positions_value,
-        total_value=total,
-        pnl=total - worth.net_deposits,
-        positions_held=worth.positions_held,
+        optimizer=settings.optimizer,
+        num_positions=settings.num_positions,
+        drift_threshold=settings.drift_threshold,
+        cash=row.cash,
+        positions_value=to_cents(valued.positions_value),
+        total_value=valued.total,
+        pnl=valued.total - row.net_deposits,
+        positions_held=len(standing.holdings),
         opened_on=row.opened_on,
         replayed_until=row.replayed_until,
         created_at=row.created_at,

@@ -1,10 +1,12 @@
 """What an order is priced with: the portfolio's cost model, the reference close, the liquidity."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, localcontext
 from functools import lru_cache
+from uuid import UUID
 
 import numpy as np
 
@@ -24,6 +26,9 @@ from app.quant.costs import (
 from app.quant.liquidity import measure
 from app.quant.sizing import Quote, largest, rounded_down
 from app.schemas.settings import PortfolioSettings
+
+REMEMBERED = 20_000
+_liquidity: OrderedDict[tuple[UUID, date, int], Liquidity] = OrderedDict()
 
 
 class NotTraded(Refused):
@@ -76,8 +81,19 @@ def priced(market: MarketSnapshot, ticker: str, session: date) -> Priced:
     if etf.closed_on is not None and etf.closed_on <= session:
         raise NotTraded(ticker, etf.closed_on)
     last = market.quote(row, session)
-    (trades,) = liquidity(market, [row], session)
-    return Priced(etf.id, ticker, Quote(last.price, trades), last.session)
+    return Priced(etf.id, ticker, Quote(last.price, _trades(market, row, session)), last.session)
+
+
+def _trades(market: MarketSnapshot, row: int, session: date) -> Liquidity:
+    """The liquidity of one ETF, remembered for as long as its data version is."""
+    key = market.data_version, session, row
+    known = _liquidity.get(key)
+    if known is None:
+        (known,) = liquidity(market, [row], session)
+        _liquidity[key] = known
+        while len(_liquidity) > REMEMBERED:
+            _liquidity.popitem(last=False)
+    return known
 
 
 def sellable_quantity(amount: Decimal, quote: Quote, costs: CostModel, *, step: Decimal) -> Decimal:

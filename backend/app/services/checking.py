@@ -1,0 +1,121 @@
+"""Whether every book is what its ledger says: cash and positions rebuilt and compared, to the cent.
+
+Reads portfolio after portfolio in one transaction that sees one state, so it can run while people
+trade.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import ETFTraderError
+from app.core.money import ZERO
+from app.models import LedgerEntry, Portfolio, PortfolioValue
+from app.services import ledger
+from app.services.projection import EMPTY, Book, Holding, apply
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One difference between a portfolio and its ledger, as a sentence."""
+
+    portfolio_id: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    portfolios: int
+    entries: int
+    findings: tuple[Finding, ...]
+
+
+Entries = Sequence[Row[*tuple[Any, ...]]]
+
+_ENTRY = (
+    LedgerEntry.sequence,
+    LedgerEntry.kind,
+    LedgerEntry.etf_id,
+    LedgerEntry.quantity,
+    LedgerEntry.price,
+    LedgerEntry.fee,
+    LedgerEntry.amount,
+    LedgerEntry.session,
+)
+
+
+async def check(session: AsyncSession) -> Report:
+    """Compare all portfolios of all users; `session` must have done nothing yet."""
+    await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+    query = select(Portfolio.id, Portfolio.cash, Portfolio.last_sequence).order_by(Portfolio.id)
+    portfolios = (await session.execute(query)).all()
+    entries = 0
+    findings: list[Finding] = []
+    for portfolio in portfolios:
+        rows = await _entries(session, portfolio.id)
+        holdings = await ledger.read_holdings(session, portfolio.id)
+        kept = Book(portfolio.cash, holdings)
+        sentences = [
+            *differences(rows, kept, last_sequence=portfolio.last_sequence),
+            *_wrong_marks(rows, await _marks(session, portfolio.id)),
+        ]
+        findings += [Finding(portfolio.id, sentence) for sentence in sentences]
+        entries += len(rows)
+    return Report(len(portfolios), entries, tuple(findings))
+
+
+def differences(entries: Entries, kept: Book, *, last_sequence: int) -> Iterator[str]:
+    """What `kept` and its sequence number should be after `entries`, where they are not."""
+    numbers = [entry.sequence for entry in entries]
+    if numbers != list(range(1, len(numbers) + 1)):
+        yield "its ledger's sequence numbers do not count from 1 without a gap"
+    if last_sequence != len(numbers):
+        yield f"its last sequence is kept as {last_sequence}, its ledger has {len(numbers)} entries"
+    book = EMPTY
+    for entry in entries:
+        try:
+            book = apply(book, entry)
+        except ETFTraderError as error:
+            yield f"its ledger is impossible at entry {entry.sequence}: {error}"
+            return
+    if book.cash != kept.cash:
+        yield f"its cash is kept as {kept.cash}, its ledger says {book.cash}"
+    for etf_id in sorted({*book.holdings, *kept.holdings}):
+        should, has = book.holdings.get(etf_id), kept.holdings.get(etf_id)
+        if should != has:
+            yield f"ETF {etf_id} is kept as {_said(has)}, its ledger says {_said(should)}"
+
+
+def _said(held: Holding | None) -> str:
+    if held is None:
+        return "nothing"
+    return f"{held.quantity} shares for {held.cost_basis} since {held.opened_on}"
+
+
+def _wrong_marks(entries: Entries, marks: Sequence[tuple[date, Decimal]]) -> Iterator[str]:
+    """Daily values whose cash is not what the ledger had at that close."""
+    for day, cash in marks:
+        should = sum((entry.amount for entry in entries if entry.session <= day), ZERO)
+        if cash != should:
+            yield f"its value of {day} has {cash} in cash, its ledger says {should}"
+
+
+async def _entries(session: AsyncSession, portfolio_id: int) -> Entries:
+    query = (
+        select(*_ENTRY)
+        .where(LedgerEntry.portfolio_id == portfolio_id)
+        .order_by(LedgerEntry.sequence)
+    )
+    return (await session.execute(query)).all()
+
+
+async def _marks(session: AsyncSession, portfolio_id: int) -> Sequence[tuple[date, Decimal]]:
+    query = select(PortfolioValue.session, PortfolioValue.cash).where(
+        PortfolioValue.portfolio_id == portfolio_id
+    )
+    return [(row.session, row.cash) for row in await session.execute(query)]
