@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 import numpy as np
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import calendar
@@ -27,7 +27,7 @@ from app.quant.returns import time_weighted
 from app.services import marking
 from app.services.marking import DayValue
 
-Entry: TypeAlias = Row[*tuple[Any, ...]]
+Entry: TypeAlias = Any
 """A ledger row with the columns of `_ENTRIES`."""
 
 _ENTRIES = (

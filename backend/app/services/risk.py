@@ -28,8 +28,9 @@ from app.schemas.risk import (
     VixRead,
 )
 from app.schemas.settings import PortfolioSettings
-from app.services import freshness, history, overview, performance, stops, strategy, valuation
+from app.services import freshness, history, performance, stops, strategy, valuation
 from app.services.history import History
+from app.services.projection import fold
 from app.services.stops import WatchedLine
 from app.services.valuation import Valuation
 
@@ -42,9 +43,9 @@ async def assess(
     """Everything at the market's latest close."""
     settings = strategy.settings_of(portfolio)
     policy = strategy.stop_policy(settings)
-    standing = (await overview.read_standings(session, [portfolio.id]))[portfolio.id]
-    valued = valuation.value(market, standing.cash, standing.holdings, market.latest_session)
     lived = await history.read(session, market, portfolio)
+    book = fold(lived.entries)
+    valued = valuation.value(market, book.cash, book.holdings.values(), market.latest_session)
     benchmark = performance.benchmark_of(market, settings)
     found = await asyncio.to_thread(_measured, market, valued, benchmark)
     watched = stops.watch(market, valued, policy).lines
