@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import calendar
 from app.core.errors import NotFound, Refused
+from app.core.progress import Progress
 from app.market_data import files, validation
 from app.market_data.copying import driver_faults
 from app.market_data.validation import Reason, Sorted
@@ -25,7 +26,6 @@ from app.services.arrivals import Arrival, Delivery, ImportReport, SeriesReport
 from app.services.merging import (
     Connection,
     Merged,
-    Progress,
     driver_connection,
     etf_ids,
     merge_bars,

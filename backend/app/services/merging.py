@@ -5,7 +5,6 @@ COPY; only what differs is written.
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -15,12 +14,11 @@ import polars as pl
 import psycopg
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.progress import Progress
 from app.market_data.copying import ROWS_PER_CHUNK, binary_rows, unpack_days, unpack_floats
 from app.quant.panel import BoolArray, DateArray, FloatArray, IntArray
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it is done and how much there is."""
 
 _VALUES = ("open", "high", "low", "close", "volume")
 _DAY_BITS = 32
@@ -56,11 +54,22 @@ class _Bars:
     def days(self) -> DateArray:
         return (self.keys & (2**_DAY_BITS - 1)).astype("datetime64[D]")
 
-    def where(self, mask: BoolArray) -> "_Bars":
-        return self if mask.all() else _Bars(self.keys[mask], self.values[:, mask])
-
     def __len__(self) -> int:
         return len(self.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """What is to be done about the incoming bars; the masks are aligned with them.
+
+    An ETF of which a bar changed is written anew as a whole, with its stored bars that did not
+    arrive again: prices adjusted anew change in every bar, and COPY is the fastest way in.
+    """
+
+    is_new: BoolArray
+    is_changed: BoolArray
+    rewritten_etfs: IntArray
+    written: _Bars
 
 
 async def driver_connection(session: AsyncSession) -> Connection:
@@ -95,17 +104,19 @@ async def merge_bars(
         return Merged()
     incoming = await asyncio.to_thread(_as_arrays, bars, ids)
     stored = await _stored(connection, np.unique(incoming.etf_ids))
-    is_new, is_changed = await asyncio.to_thread(_compare, incoming, stored)
+    changes = await asyncio.to_thread(_compare, incoming, stored)
 
-    added, changed = incoming.where(is_new), incoming.where(is_changed)
-    await _copy(connection, "etf_prices", added, progress)
-    if len(changed):
-        await _update(connection, changed, progress)
-    differing = incoming.days[is_new | is_changed]
+    if len(changes.rewritten_etfs):
+        await connection.execute(
+            "DELETE FROM etf_prices WHERE etf_id = ANY(%s)", [changes.rewritten_etfs.tolist()]
+        )
+    await _copy(connection, changes.written, progress)
+    added, changed = int(changes.is_new.sum()), int(changes.is_changed.sum())
+    differing = incoming.days[changes.is_new | changes.is_changed]
     return Merged(
-        added=len(added),
-        changed=len(changed),
-        unchanged=len(incoming) - len(added) - len(changed),
+        added=added,
+        changed=changed,
+        unchanged=len(incoming) - added - changed,
         first_difference=differing.min().item() if len(differing) else None,
     )
 
@@ -120,10 +131,7 @@ def _as_arrays(bars: pl.DataFrame, ids: dict[str, int]) -> _Bars:
     days = bars["date"].to_physical().cast(pl.Int64).to_numpy()
     keys = (id_of_code[tickers.to_physical().to_numpy()] << _DAY_BITS) + days
     values = np.stack([bars[name].to_numpy() for name in _VALUES])
-    if (keys[1:] > keys[:-1]).all():
-        return _Bars(keys, values)
-    order = np.argsort(keys)
-    return _Bars(keys[order], values[:, order])
+    return _in_order(keys, values)
 
 
 async def _stored(connection: Connection, ids: IntArray) -> _Bars:
@@ -154,39 +162,50 @@ def _unpack(packed: list[tuple[Any, ...]]) -> _Bars:
     values = np.stack(
         [unpack_floats(b"".join(row[2 + i] for row in packed)) for i in range(len(_VALUES))]
     )
+    return _in_order(keys, values)
+
+
+def _compare(incoming: _Bars, stored: _Bars) -> _Changes:
+    known, place = _find(incoming.keys, stored.keys)
+    differs = np.zeros(len(incoming), dtype=bool)
+    for ours, theirs in zip(incoming.values, stored.values, strict=True):
+        differs[known] |= ours[known] != theirs[place[known]]
+
+    rewritten_etfs = np.unique(incoming.etf_ids[differs])
+    kept = np.isin(stored.etf_ids, rewritten_etfs) & ~_find(stored.keys, incoming.keys)[0]
+    written = ~known | np.isin(incoming.etf_ids, rewritten_etfs)
+    return _Changes(
+        is_new=~known,
+        is_changed=differs,
+        rewritten_etfs=rewritten_etfs,
+        written=_in_order(
+            np.concatenate([incoming.keys[written], stored.keys[kept]]),
+            np.concatenate([incoming.values[:, written], stored.values[:, kept]], axis=1),
+        ),
+    )
+
+
+def _find(keys: IntArray, among: IntArray) -> tuple[BoolArray, IntArray]:
+    """Which of `keys` are among others, ascending, and where."""
+    place = np.searchsorted(among, keys)
+    found = place < len(among)
+    found[found] = among[place[found]] == keys[found]
+    return found, place
+
+
+def _in_order(keys: IntArray, values: FloatArray) -> _Bars:
+    if (keys[1:] > keys[:-1]).all():
+        return _Bars(keys, values)
     order = np.argsort(keys)
     return _Bars(keys[order], values[:, order])
 
 
-def _compare(incoming: _Bars, stored: _Bars) -> tuple[BoolArray, BoolArray]:
-    """Which incoming bars are new, and which differ from the stored one of that ETF and day."""
-    if not len(stored):
-        return np.ones(len(incoming), dtype=bool), np.zeros(len(incoming), dtype=bool)
-    place = np.minimum(np.searchsorted(stored.keys, incoming.keys), len(stored) - 1)
-    known = stored.keys[place] == incoming.keys
-    differs = np.zeros(len(incoming), dtype=bool)
-    for ours, theirs in zip(incoming.values, stored.values, strict=True):
-        differs |= ours != theirs[place]
-    return ~known, known & differs
-
-
-async def _copy(connection: Connection, table: str, bars: _Bars, progress: Progress) -> None:
+async def _copy(connection: Connection, bars: _Bars, progress: Progress) -> None:
     columns = [bars.etf_ids, bars.days, *bars.values]
-    statement = psycopg.sql.SQL("COPY {} FROM STDIN (FORMAT binary)").format(
-        psycopg.sql.Identifier(table)
-    )
-    async with connection.cursor() as cursor, cursor.copy(statement) as copy:
+    async with (
+        connection.cursor() as cursor,
+        cursor.copy("COPY etf_prices FROM STDIN (FORMAT binary)") as copy,
+    ):
         for number, chunk in enumerate(binary_rows(columns)):
             await copy.write(chunk)
             progress("storing bars", min(number * ROWS_PER_CHUNK, len(bars)), len(bars))
-
-
-async def _update(connection: Connection, bars: _Bars, progress: Progress) -> None:
-    await connection.execute("CREATE TEMP TABLE corrected_bars (LIKE etf_prices) ON COMMIT DROP")
-    await _copy(connection, "corrected_bars", bars, progress)
-    await connection.execute("""
-        UPDATE etf_prices AS old SET open = new.open, high = new.high, low = new.low,
-            close = new.close, volume = new.volume
-        FROM corrected_bars AS new WHERE old.etf_id = new.etf_id AND old.session = new.session
-        """)
-    await connection.execute("DROP TABLE corrected_bars")

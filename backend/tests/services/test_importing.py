@@ -139,6 +139,19 @@ async def test_a_correction_replaces_the_bar_and_says_from_when_to_redo(
     assert [(s.added, s.changed, s.unchanged) for s in report.series] == [(0, 1, 9)]
 
 
+async def test_a_correction_leaves_bars_alone_that_did_not_arrive_again(
+    sessions: Sessions,
+) -> None:
+    await arrive(sessions, bars=bars("AAA", "BBB"))
+    better = corrected(bars("AAA", "BBB"), "BBB", DAYS[3], close=100.5)
+    only_this = better.filter((pl.col("ticker") == "BBB") & (pl.col("date") == DAYS[3]))
+
+    report = await arrive(sessions, bars=only_this)
+
+    assert await stored(sessions) == better.rows()
+    assert [(s.added, s.changed, s.unchanged) for s in report.series] == [(0, 1, 0)]
+
+
 async def test_a_refused_bar_never_replaces_a_good_one_and_is_kept_with_its_reason(
     sessions: Sessions,
 ) -> None:
