@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Row, Text, func, select
+from sqlalchemy import Row, Text, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import NotFound
@@ -49,6 +49,28 @@ _STATE = (
     func.md5(Portfolio.settings.cast(Text)).label("settings_hash"),
 )
 
+_MINE = (
+    Portfolio.id == bindparam("portfolio_id"),
+    Portfolio.owner_id == bindparam("owner_id"),
+)
+
+# Built once: building a statement takes as long as running this one.
+_SEEN = select(Portfolio.market, *_STATE).where(*_MINE)
+_BOOK = (
+    select(
+        *_STATE,
+        Portfolio.settings,
+        RebalanceEvent.targets,
+        Position.etf_id,
+        Position.quantity,
+        Position.cost_basis,
+        Position.opened_on,
+    )
+    .outerjoin(RebalanceEvent, RebalanceEvent.id == _LAST_EXECUTED)
+    .outerjoin(Position, Position.portfolio_id == Portfolio.id)
+    .where(*_MINE)
+)
+
 
 async def answer(
     session: AsyncSession,
@@ -62,36 +84,22 @@ async def answer(
 
     Raises NotFound.
     """
-    mine = Portfolio.id == portfolio_id, Portfolio.owner_id == owner_id
-    state = (await session.execute(select(Portfolio.market, *_STATE).where(*mine))).one_or_none()
+    mine = {"portfolio_id": portfolio_id, "owner_id": owner_id}
+    connection = await session.connection()
+    state = (await connection.execute(_SEEN, mine)).one_or_none()
     if state is None:
         raise NotFound("portfolio")
     market = await market_data.snapshot(session, state.market)
     known = _answers.get(_key(state, market, now))
     if known is not None:
         return known
-    rows = (await session.execute(_BOOK.where(*mine))).all()
+    rows = (await connection.execute(_BOOK, mine)).all()
     made = _shown(market, rows, now).model_dump_json().encode()
     # Of the moment of the second reading: the book may have changed since the first.
     _answers[_key(rows[0], market, now)] = made
     while len(_answers) > REMEMBERED:
         _answers.popitem(last=False)
     return made
-
-
-_BOOK = (
-    select(
-        *_STATE,
-        Portfolio.settings,
-        RebalanceEvent.targets,
-        Position.etf_id,
-        Position.quantity,
-        Position.cost_basis,
-        Position.opened_on,
-    )
-    .outerjoin(RebalanceEvent, RebalanceEvent.id == _LAST_EXECUTED)
-    .outerjoin(Position, Position.portfolio_id == Portfolio.id)
-)
 
 
 def _key(state: Row[Any], market: MarketSnapshot, now: datetime) -> _Key:
