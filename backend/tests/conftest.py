@@ -8,7 +8,28 @@ from pathlib import Path
 import pytest
 
 from tests import servers
+from tests.app_fixtures import (
+    client,
+    clients,
+    market,
+    portfolio_id,
+    resources,
+    session,
+    shared_resources,
+    small_market,
+)
 from tests.servers import Run, ServerUrls
+
+__all__ = [
+    "client",
+    "clients",
+    "market",
+    "portfolio_id",
+    "resources",
+    "session",
+    "shared_resources",
+    "small_market",
+]
 
 FOLDER_OF_RUN = "ETFTRADER_TEST_RUN"
 

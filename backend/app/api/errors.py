@@ -95,7 +95,9 @@ async def _invalid(_: Request, error: Exception) -> Response:
 
 async def _from_framework(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return problem(error.status_code, MEANING.get(error.status_code, "Not possible") + ".")
+    answer = problem(error.status_code, MEANING.get(error.status_code, "Not possible") + ".")
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 async def _database_away(_: Request, error: Exception) -> Response:
