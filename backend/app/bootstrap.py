@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from app.core import calendar, embedded, logging
+from app.core import calendar, embedded, logging, migrations
 from app.core.cache import ByteCache, open_cache
 from app.core.config import Settings
 from app.core.database import Sessions, open_engine, open_sessions, reading
@@ -51,11 +51,16 @@ def redis_url(settings: Settings) -> Iterator[str]:
 
 @asynccontextmanager
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
-    """Open what the settings name; start the embedded servers where they name none."""
+    """Open what the settings name; start the embedded servers where they name none.
+
+    The embedded database is brought to the newest schema, a configured one is left as it is.
+    """
     logging.configure(settings.log_level)
     calendar.keep_in(settings.data_dir / "cache")
     with ExitStack() as servers:
         database = await asyncio.to_thread(servers.enter_context, database_url(settings))
+        if settings.database_url is None:
+            await asyncio.to_thread(migrations.upgrade, database)
         redis = await asyncio.to_thread(servers.enter_context, redis_url(settings))
         engine = open_engine(database)
         sessions = open_sessions(engine)

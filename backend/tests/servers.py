@@ -20,8 +20,7 @@ import redis
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
-from app.core import embedded
-from app.supervisor import migrations
+from app.core import embedded, migrations
 
 ENVIRONMENT: Mapping[str, str] = os.environ  # noqa: TID251 tests read what pytest was started with
 PREFIX = f"etftrader-tests-{os.geteuid()}-"

@@ -15,10 +15,10 @@ from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from app.core import embedded
+from app.core import embedded, migrations
 from app.core.config import Settings
 from app.core.embedded import EmbeddedServerFailed, Home, Valkey
-from app.supervisor import migrations, turn
+from app.supervisor import turn
 
 OLDEST_PYTHON = (3, 11)
 NEEDED_SPACE = 1_000_000_000

@@ -11,12 +11,12 @@ from typing import NoReturn
 
 from pydantic import SecretStr
 
-from app.core import embedded
+from app.core import embedded, migrations
 from app.core.config import Settings
 from app.core.embedded import Home, PostgreSQL, Progress, Server, Valkey, locks
 from app.core.embedded.locks import Patience
 from app.core.errors import ETFTraderError
-from app.supervisor import children, migrations, turn
+from app.supervisor import children, turn
 from app.supervisor.children import Child, Program, WatchedServer
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
+from app.core import migrations
 from app.core.errors import Unavailable
-from app.supervisor import migrations
-from app.supervisor.migrations import UnknownSchema
+from app.core.migrations import UnknownSchema
 
 
 def test_a_database_at_head_has_nothing_pending(fresh_database_url: str) -> None:
