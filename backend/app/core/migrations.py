@@ -6,7 +6,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from alembic import command
@@ -27,6 +27,11 @@ def upgrade(url: str) -> None:
     """
     engine = create_engine(url, poolclass=NullPool)
     with database_faults(), engine.connect() as connection:
+        if not pending(connection):
+            return
+        # Several processes may start at once; the lock ends with the connection.
+        connection.execute(text("SELECT pg_advisory_lock(hashtextextended('migrations', 0))"))
+        connection.commit()
         if not pending(connection):
             return
         connection.rollback()

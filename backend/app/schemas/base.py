@@ -1,6 +1,7 @@
 """What every input and output shares: strictness, text, numbers and money on the wire."""
 
 import re
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -66,6 +67,17 @@ def exactly(digits: int, places: int, **bounds: Any) -> Any:
         ),
     )
 
+
+def _iso(value: object) -> object:
+    """Pydantic would also take a number of seconds for a date."""
+    if isinstance(value, str) and not _ISO_DAY.fullmatch(value):
+        raise ValueError("write it as YYYY-MM-DD")
+    return value
+
+
+_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+
+Day = Annotated[date, BeforeValidator(_iso)]
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_printable)]
 """Text without control characters or lone surrogates; each use sets its lengths."""
