@@ -7,18 +7,24 @@ from uuid import uuid4
 import typer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.cli.output import console, print_table
+from app.cli.app import new_app
+from app.cli.asking import given
+from app.cli.output import describe_age, print_json, print_json_of, print_line, print_table
 from app.cli.progress import bars
-from app.cli.runtime import Context, run
-from app.services import importing, updating
+from app.cli.runtime import Context, JsonOption, MarketOption, run
+from app.market_data.validation import Reason
+from app.schemas.base import Input, Ticker
+from app.schemas.data import DataStatus, MarketStatus, QuarantineList
+from app.services import data_issues, data_status, importing, updating
 from app.services.arrivals import ImportReport
 from app.services.updating import Update
 
-app = typer.Typer(help="Market data.", no_args_is_help=True)
+app = new_app("Import market data; see what there is and what was refused.")
 
 
 @app.command("import")
 def import_prices(
+    *,
     prices: Annotated[Path, typer.Argument(help="Parquet or CSV: ticker, date, OHLC, volume.")],
     metadata: Annotated[Path | None, typer.Option(help="CSV of facts about the ETFs.")] = None,
     vix: Annotated[Path | None, typer.Option(help="CSV of the volatility index.")] = None,
@@ -26,6 +32,7 @@ def import_prices(
     traded: Annotated[
         bool, typer.Option(help="Prices are as traded, with dividend and split_ratio columns.")
     ] = False,
+    json: JsonOption = False,
 ) -> None:
     """Import prices, score the last 252 sessions and mark every portfolio to market.
 
@@ -57,10 +64,14 @@ def import_prices(
                 progress=progress,
             )
 
-    _show(run(command))
+    update = run(command)
+    if json:
+        print_json_of(Update, update)
+    else:
+        _show_update(update)
 
 
-def _show(update: Update) -> None:
+def _show_update(update: Update) -> None:
     report = update.report
     print_table(
         f"Import into market {report.market}",
@@ -72,12 +83,123 @@ def _show(update: Update) -> None:
     )
     for series in report.series:
         for reason, count in series.reasons.items():
-            console.print(f"Quarantined {series.series}: {count} because {reason.sentence}")
+            print_line(f"Quarantined {series.series}: {count} because {reason.sentence}")
     if not report.changed:
-        console.print("Nothing changed: these data were here already.")
+        print_line("Nothing changed: these data were here already.")
     if update.scored is not None and update.marked is not None:
-        console.print(
+        print_line(
             f"Scored {update.scored.sessions} sessions: on {update.scored.latest} "
             f"{update.scored.etfs_scored} ETFs have a score. "
             f"Marked {update.marked.portfolios} portfolios."
         )
+
+
+@app.command()
+def status(
+    market: Annotated[str | None, typer.Option(help="Only this one; left out: all.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """What data there are, how old they are, and where they came from."""
+
+    async def command(context: Context) -> DataStatus:
+        resources = context.resources
+        return await data_status.status(
+            context.session,
+            resources.cache,
+            market=market,
+            default_market=await resources.market_data.default_market(context.session),
+            now=context.now,
+        )
+
+    answer = run(command)
+    if json:
+        print_json(answer)
+        return
+    for number, found in enumerate(answer.markets):
+        if number:
+            print_line()
+        _show_market(found, default=found.market == answer.default_market)
+
+
+def _show_market(found: MarketStatus, *, default: bool) -> None:
+    title = f"{found.name} ({describe_age(found)}{', the default' if default else ''})"
+    if found.as_of is None:
+        print_line(title)
+        return
+    print_table(
+        title,
+        ("series", "rows", "first", "latest", "behind"),
+        (
+            (row.series, row.rows, row.first_session, row.latest_session, row.sessions_behind)
+            for row in found.series
+        ),
+    )
+    scores = found.scores
+    print_line(
+        f"Scores of {scores.latest_session}: {scores.scored} ETFs have one, {scores.excluded} not."
+        if scores.latest_session
+        else "Nothing is scored yet: run 'etftrader factors score'."
+    )
+    if found.quarantined:
+        print_line(f"Quarantined rows: {found.quarantined}. 'etftrader data issues' lists them.")
+        for count in found.quarantine:
+            print_line(f"  {count.rows} {count.reason}: {count.sentence}")
+    for arrival in found.imports:
+        print_line(
+            f"Last import of {arrival.series} from {arrival.source}: {arrival.rows_read} rows read "
+            f"on {arrival.finished_at:%Y-%m-%d %H:%M} UTC."
+        )
+
+
+class IssueFilter(Input):
+    """Which refused rows to list."""
+
+    ticker: Ticker | None = None
+
+
+@app.command()
+def issues(
+    *,
+    market: MarketOption = None,
+    ticker: Annotated[str | None, typer.Option(help="Of this ETF or index only.")] = None,
+    reason: Annotated[Reason | None, typer.Option(help="Refused for this reason only.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 100,
+    offset: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="How many to pass.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """The rows that imports refused, as they came, with the reason of each."""
+    wanted = given(IssueFilter, {"ticker": ticker})
+
+    async def command(context: Context) -> QuarantineList:
+        default = await context.resources.market_data.default_market(context.session)
+        return await data_issues.refused(
+            context.session,
+            market or default,
+            ticker=wanted.ticker,
+            reason=reason,
+            limit=limit,
+            offset=offset,
+            now=context.now,
+        )
+
+    answer = run(command)
+    if json:
+        print_json(answer)
+        return
+    print_table(
+        f"{answer.total} refused rows, {len(answer.bars)} shown ({describe_age(answer)})",
+        ("ticker", "session", "reason", "open", "high", "low", "close", "volume"),
+        (
+            (
+                bar.ticker,
+                bar.session,
+                bar.reason,
+                bar.open,
+                bar.high,
+                bar.low,
+                bar.close,
+                bar.volume,
+            )
+            for bar in answer.bars
+        ),
+    )

@@ -6,14 +6,17 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from app.cli.output import console, describe, print_json, print_table
+from app.cli.app import new_app
+from app.cli.asking import given
+from app.cli.output import describe, print_json, print_json_of, print_line, print_table
 from app.cli.progress import bars
 from app.cli.runtime import Context, JsonOption, MarketOption, run
+from app.schemas.base import Input, Ticker
 from app.schemas.factor import LatestScores, ScoreHistory
 from app.services import scoring
 from app.services.scoring import Scored
 
-app = typer.Typer(help="Factor scores.", no_args_is_help=True)
+app = new_app("Score the market; list the best; look at one ETF.")
 
 
 @app.command()
@@ -23,6 +26,7 @@ def score(
         typer.Option(formats=["%Y-%m-%d"], help="One past session instead of the last 252."),
     ] = None,
     market: MarketOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Score the market's last 252 sessions where scores are missing, or one session anew."""
 
@@ -35,7 +39,10 @@ def score(
             return await scoring.score_and_store(context.session, found, day, progress=progress)
 
     scored = run(command)
-    console.print(
+    if json:
+        print_json_of(Scored, scored)
+        return
+    print_line(
         f"Scored {scored.sessions} sessions. On {scored.latest} {scored.etfs_scored} ETFs have a "
         f"score and {scored.etfs_excluded} have none."
     )
@@ -77,19 +84,24 @@ def top(
     )
 
 
+class OneEtf(Input):
+    ticker: Ticker
+
+
 @app.command()
 def show(
-    ticker: str,
-    days: Annotated[int, typer.Option(min=1, max=10_000, help="How many sessions.")] = 10,
+    ticker: Annotated[str, typer.Argument(help="Such as SPY.")],
+    days: Annotated[int, typer.Option(min=1, max=10_000, help="How many sessions.")] = 90,
     market: MarketOption = None,
     json: JsonOption = False,
 ) -> None:
     """The scores of one ETF over its last sessions, or the reason it has none."""
+    wanted = given(OneEtf, {"ticker": ticker})
 
     async def command(context: Context) -> ScoreHistory:
         found = await context.market(market)
         return await scoring.history(
-            context.session, found, ticker.upper(), days=days, now=context.now
+            context.session, found, wanted.ticker, days=days, now=context.now
         )
 
     answer = run(command)
@@ -112,4 +124,5 @@ def show(
             )
             for row in answer.history
         ),
+        wrapped="reason",
     )

@@ -4,16 +4,22 @@ from typing import Annotated
 
 import typer
 
-from app.cli.output import console, describe, percent, print_json, print_table
+from app.cli.app import new_app
+from app.cli.output import describe, percent, print_json, print_line, print_table
 from app.cli.runtime import Context, JsonOption, MarketOption, run
 from app.schemas.recommendation import Recommendations
 from app.schemas.settings import OptimizerName, default_settings
 from app.services import recommending
 
+app = new_app()
 
+
+@app.command()
 def recommend(
-    num_positions: Annotated[int | None, typer.Option(min=1, max=500)] = None,
-    optimizer: Annotated[OptimizerName | None, typer.Option()] = None,
+    num_positions: Annotated[
+        int | None, typer.Option(min=1, max=500, help="How many ETFs.")
+    ] = None,
+    optimizer: Annotated[OptimizerName | None, typer.Option(help="How they are weighted.")] = None,
     market: MarketOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -34,14 +40,15 @@ def recommend(
         return
     print_table(
         f"{answer.optimizer} over {len(answer.recommendations)} ETFs ({describe(answer)})",
-        ("ticker", "name", "weight", "composite", "rank", "why"),
+        ("rank", "ticker", "name", "weight", "composite", "why"),
         (
-            (row.ticker, row.name, percent(row.target_weight), row.composite, row.rank, row.why)
+            (row.rank, row.ticker, row.name, percent(row.target_weight), row.composite, row.why)
             for row in answer.recommendations
         ),
+        wrapped="why",
     )
-    console.print(f"Cash {answer.cash_weight:.2%}")
+    print_line(f"Cash {answer.cash_weight:.2%}")
     for name in answer.passed_over:
-        console.print(f"Left out: {name.ticker}, {name.reason}")
+        print_line(f"Left out: {name.ticker}, {name.reason}")
     if answer.shortfall:
-        console.print(answer.shortfall)
+        print_line(answer.shortfall)

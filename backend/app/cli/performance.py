@@ -1,0 +1,149 @@
+"""`etftrader performance`: how a portfolio did, and what made its return."""
+
+from typing import Annotated
+
+import typer
+
+from app.cli.app import new_app
+from app.cli.asking import given
+from app.cli.output import describe, percent, print_facts, print_json, print_line, print_table
+from app.cli.runtime import Context, JsonOption, PortfolioId, run
+from app.quant.periods import Period
+from app.schemas.attribution import AttributionRead
+from app.schemas.base import Input, Ticker
+from app.schemas.performance import BenchmarkRead, MetricsRead, PerformanceRead, PeriodRead
+from app.services import attribution as attributing
+from app.services import performance as measuring
+
+app = new_app()
+
+PERCENTAGES = (
+    *("total_return", "money_weighted_return", "cagr", "volatility", "max_drawdown", "win_rate"),
+    *("var_95", "var_99", "cvar_95", "cvar_99", "alpha", "tracking_error"),
+)
+RATIOS = (
+    *("sharpe", "sortino", "calmar", "skew", "kurtosis"),
+    *("beta", "information_ratio", "up_capture", "down_capture"),
+)
+
+
+class Against(Input):
+    benchmark: Ticker | None = None
+
+
+@app.command()
+def performance(
+    portfolio_id: PortfolioId,
+    period: Annotated[
+        Period, typer.Option(help="Counted back from the last close; ALL is the whole life.")
+    ] = Period.ALL,
+    benchmark: Annotated[
+        str | None, typer.Option(metavar="TICKER", help="Left out: its own, or the market's.")
+    ] = None,
+    attribution: Annotated[
+        bool, typer.Option("--attribution", help="Say what made the return instead.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Return, risk and benchmark statistics of a period.
+
+    With --attribution the period's return by position and costs; the parts add up to the total.
+    """
+    against = given(Against, {"benchmark": benchmark}).benchmark
+    if attribution and against is not None:
+        raise typer.BadParameter("--attribution is about no benchmark: leave out --benchmark")
+
+    async def command(context: Context) -> PerformanceRead | AttributionRead:
+        session, now = context.session, context.now
+        portfolio = await context.portfolio(portfolio_id)
+        market = await context.market_of(portfolio)
+        if attribution:
+            return await attributing.attribute(session, market, portfolio, period=period, now=now)
+        return await measuring.measure(
+            session, market, portfolio, period=period, benchmark=against, now=now
+        )
+
+    answer = run(command)
+    if json:
+        print_json(answer)
+    elif isinstance(answer, AttributionRead):
+        _show_attribution(answer)
+    else:
+        _show(answer)
+
+
+def _show(found: PerformanceRead) -> None:
+    _show_period(found)
+    print_facts(
+        (
+            ("start value", found.start_value),
+            ("end value", found.end_value),
+            ("net flow", found.net_flow),
+            ("profit", found.profit),
+            ("costs", found.costs),
+        )
+    )
+    print_line()
+    against = found.benchmark
+    print_table(
+        f"{found.metrics.observations} sessions",
+        ("metric", "portfolio", against.ticker if against else "benchmark"),
+        [
+            (name.replace("_", " "), _cell(found.metrics, name), _cell(against, name))
+            for name in (*PERCENTAGES, *RATIOS)
+        ],
+    )
+    _show_extremes(found.metrics)
+    _show_reasons({**found.reasons, **found.metrics.reasons})
+
+
+def _cell(metrics: MetricsRead | BenchmarkRead | None, name: str) -> object:
+    value = getattr(metrics, name, None)
+    return percent(value) if name in PERCENTAGES else value
+
+
+def _show_extremes(metrics: MetricsRead) -> None:
+    worst = metrics.worst_drawdown
+    if worst is not None:
+        recovered = f"recovered on {worst.recovery}" if worst.recovery else "not recovered yet"
+        print_line(
+            f"Worst drawdown {worst.depth:.2%} from {worst.peak} to {worst.trough}, {recovered}."
+        )
+    for name in ("best_day", "worst_day", "best_month", "worst_month"):
+        extreme = getattr(metrics, name)
+        if extreme is not None:
+            words = name.replace("_", " ").capitalize()
+            print_line(f"{words} {extreme.value:.2%}, ended on {extreme.on}.")
+
+
+def _show_attribution(found: AttributionRead) -> None:
+    _show_period(found)
+    if found.positions is not None:
+        print_table(
+            f"What made the return of {found.total:.2%}" if found.total is not None else "Parts",
+            ("ticker", "name", "asset class", "contribution"),
+            [
+                *(
+                    (row.ticker, row.name, row.asset_class, percent(row.contribution))
+                    for row in found.positions
+                ),
+                ("costs", None, None, percent(found.costs)),
+                ("cash", None, None, percent(found.cash)),
+                ("total", None, None, percent(found.total)),
+            ],
+        )
+    _show_reasons(found.reasons)
+
+
+def _show_period(found: PeriodRead) -> None:
+    print_line(
+        f"Portfolio {found.portfolio_id}, {found.period}: {found.start} to {found.end} "
+        f"({describe(found)})"
+    )
+    if found.replay_note:
+        print_line(found.replay_note)
+
+
+def _show_reasons(reasons: dict[str, str]) -> None:
+    for name, reason in reasons.items():
+        print_line(f"No {name.replace('_', ' ')}: {reason}")

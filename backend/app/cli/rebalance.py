@@ -1,0 +1,94 @@
+"""How far a portfolio is from its rules, what to do about it, and doing it."""
+
+from typing import Annotated
+
+import typer
+
+from app.cli import portfolio_tables as tables
+from app.cli.asking import given
+from app.cli.once import KeyOption, checked_key, once
+from app.cli.output import print_json
+from app.cli.runtime import MAX_ID, Context, JsonOption, PortfolioId, run
+from app.schemas.drift import DriftRead
+from app.schemas.rebalance import RebalanceRead, RebalanceRequest
+from app.services import deciding, rebalancing
+
+
+def drift(portfolio_id: PortfolioId, json: JsonOption = False) -> None:
+    """How far each position is from what the rules want now, and whether that calls for trades."""
+
+    async def command(context: Context) -> DriftRead:
+        portfolio = await context.portfolio(portfolio_id)
+        market = await context.market_of(portfolio)
+        return await deciding.drift(context.session, market, portfolio, now=context.now)
+
+    answer = run(command)
+    if json:
+        print_json(answer)
+    else:
+        tables.show_drift(answer)
+
+
+def rebalance(
+    *,
+    portfolio_id: PortfolioId,
+    execute: Annotated[bool, typer.Option("--execute", help="Also trade it, at once.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also inside the bands.")] = False,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AMOUNT", help="Invest at most so much of the cash, and sell nothing."
+        ),
+    ] = None,
+    key: KeyOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Propose what to trade at the latest close, and why; nothing is traded without --execute."""
+    body = given(RebalanceRequest, {"execute": execute, "force": force, "budget": budget})
+    checked_key(key)
+
+    async def command(context: Context) -> RebalanceRead:
+        portfolio = await context.portfolio(portfolio_id, locked=True)
+
+        async def act() -> RebalanceRead:
+            session, now = context.session, context.now
+            market = await context.market_of(portfolio)
+            event = await rebalancing.propose(
+                session, market, portfolio, force=body.force, budget=body.budget, now=now
+            )
+            if not body.execute:
+                return rebalancing.shown(market, event, now=now)
+            outcomes = await rebalancing.execute(session, market, portfolio, event, now=now)
+            return rebalancing.shown(market, event, outcomes, now=now)
+
+        path = f"/api/positions/{portfolio_id}/rebalance"
+        return await once(context, key, (path, body), act, kind=RebalanceRead)
+
+    _answer(run(command), json=json)
+
+
+def execute(
+    portfolio_id: PortfolioId,
+    proposal_id: Annotated[
+        int, typer.Argument(min=1, max=MAX_ID, metavar="PROPOSAL", help="A proposal's number.")
+    ],
+    json: JsonOption = False,
+) -> None:
+    """Trade a stored proposal at the latest close, once."""
+
+    async def command(context: Context) -> RebalanceRead:
+        portfolio = await context.portfolio(portfolio_id, locked=True)
+        session, now = context.session, context.now
+        market = await context.market_of(portfolio)
+        event = await rebalancing.find(session, portfolio, proposal_id)
+        outcomes = await rebalancing.execute(session, market, portfolio, event, now=now)
+        return rebalancing.shown(market, event, outcomes, now=now)
+
+    _answer(run(command), json=json)
+
+
+def _answer(answer: RebalanceRead, *, json: bool) -> None:
+    if json:
+        print_json(answer)
+    else:
+        tables.show_rebalance(answer)

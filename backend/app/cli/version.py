@@ -1,0 +1,3 @@
+"""Which ETFTrader this is."""
+
+VERSION = "0.1.0"
