@@ -46,11 +46,14 @@ MarketCode = Annotated[
 ]
 
 
-async def market(
-    session: SessionDep, resources: ResourcesDep, market: MarketCode = None
-) -> MarketSnapshot:
-    code = market or await resources.market_data.default_market(session)
-    return await resources.market_data.snapshot(session, code)
+async def market(resources: ResourcesDep, market: MarketCode = None) -> MarketSnapshot:
+    """The market asked for, as last committed; a connection is taken only to see whether it is."""
+    fresh = resources.market_data.fresh(market)
+    if fresh is not None:
+        return fresh
+    async with reading(resources.sessions) as session:
+        code = market or await resources.market_data.default_market(session)
+        return await resources.market_data.snapshot(session, code)
 
 
 MarketDep = Annotated[MarketSnapshot, Depends(market)]

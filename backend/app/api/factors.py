@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from app.api.deps import MarketDep, ResourcesDep, SessionDep
 from app.api.errors import problems
 from app.core.clock import utc_now
+from app.core.database import reading
 from app.schemas.factor import LatestScores, ScoreHistory
 from app.schemas.recommendation import Recommendations
 from app.schemas.settings import OptimizerName, default_settings
@@ -22,7 +23,6 @@ TickerPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9.\-]{0,31}$", e
 async def latest(
     request: Request,
     market: MarketDep,
-    session: SessionDep,
     resources: ResourcesDep,
     unscored: Annotated[bool, Query(description="Also list the ETFs without a score")] = False,
 ) -> Response:
@@ -35,7 +35,8 @@ async def latest(
     name = f"scores:{market.data_version}:{behind}:{unscored:d}"
 
     async def plain() -> bytes:
-        answer = await scoring.latest_scores(session, market, unscored=unscored, now=now)
+        async with reading(resources.sessions) as session:
+            answer = await scoring.latest_scores(session, market, unscored=unscored, now=now)
         return answer.model_dump_json().encode()
 
     async def packed() -> bytes:

@@ -8,7 +8,16 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, model_validator
 
 from app.quant.costs import Side
-from app.schemas.base import Exact, Input, Output, PositiveAmountIn, PriceIn, QuantityIn, Ticker
+from app.schemas.base import (
+    Day,
+    Exact,
+    Input,
+    Output,
+    PositiveAmountIn,
+    PriceIn,
+    QuantityIn,
+    Ticker,
+)
 from app.schemas.market import AsOf
 from app.schemas.settings import Lax
 
@@ -89,8 +98,8 @@ class TradeFilter(Input):
 
     ticker: Ticker | None = None
     side: Side | None = None
-    start_date: date | None = None
-    end_date: date | None = None
+    start_date: Day | None = None
+    end_date: Day | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     offset: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
 
