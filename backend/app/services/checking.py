@@ -6,16 +6,13 @@ trade.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ETFTraderError
-from app.core.money import ZERO
-from app.models import LedgerEntry, Portfolio, PortfolioValue
+from app.models import LedgerEntry, Portfolio
 from app.services import ledger
 from app.services.projection import EMPTY, Book, Holding, apply
 
@@ -60,11 +57,10 @@ async def check(session: AsyncSession) -> Report:
         rows = await _entries(session, portfolio.id)
         holdings = await ledger.read_holdings(session, portfolio.id)
         kept = Book(portfolio.cash, holdings)
-        sentences = [
-            *differences(rows, kept, last_sequence=portfolio.last_sequence),
-            *_wrong_marks(rows, await _marks(session, portfolio.id)),
+        findings += [
+            Finding(portfolio.id, sentence)
+            for sentence in differences(rows, kept, last_sequence=portfolio.last_sequence)
         ]
-        findings += [Finding(portfolio.id, sentence) for sentence in sentences]
         entries += len(rows)
     return Report(len(portfolios), entries, tuple(findings))
 
@@ -97,14 +93,6 @@ def _said(held: Holding | None) -> str:
     return f"{held.quantity} shares for {held.cost_basis} since {held.opened_on}"
 
 
-def _wrong_marks(entries: Entries, marks: Sequence[tuple[date, Decimal]]) -> Iterator[str]:
-    """Daily values whose cash is not what the ledger had at that close."""
-    for day, cash in marks:
-        should = sum((entry.amount for entry in entries if entry.session <= day), ZERO)
-        if cash != should:
-            yield f"its value of {day} has {cash} in cash, its ledger says {should}"
-
-
 async def _entries(session: AsyncSession, portfolio_id: int) -> Entries:
     query = (
         select(*_ENTRY)
@@ -112,10 +100,3 @@ async def _entries(session: AsyncSession, portfolio_id: int) -> Entries:
         .order_by(LedgerEntry.sequence)
     )
     return (await session.execute(query)).all()
-
-
-async def _marks(session: AsyncSession, portfolio_id: int) -> Sequence[tuple[date, Decimal]]:
-    query = select(PortfolioValue.session, PortfolioValue.cash).where(
-        PortfolioValue.portfolio_id == portfolio_id
-    )
-    return [(row.session, row.cash) for row in await session.execute(query)]

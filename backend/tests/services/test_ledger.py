@@ -1,0 +1,129 @@
+"""What the ledger writes, and that it is the only truth."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.bootstrap import Resources
+from app.core.config import Settings
+from app.core.errors import InsufficientCash, InsufficientShares
+from app.market_data.snapshot import MarketSnapshot
+from app.models import EntryKind, LedgerEntry, Portfolio
+from app.schemas.settings import default_settings
+from app.services import ledger, portfolios
+from app.services.ledger import Entry
+
+NOW = datetime(2025, 7, 1, 9, tzinfo=UTC)
+EARLY, LATE = date(2025, 6, 2), date(2025, 6, 30)
+
+
+@pytest.fixture
+async def portfolio(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> Portfolio:
+    """Opened early with 10,000; the transaction is still open."""
+    return await portfolios.create(
+        session,
+        market,
+        owner_id=resources.owner_id,
+        name=uuid4().hex,
+        initial_capital=Decimal(10000),
+        settings=default_settings(Settings(_env_file=None)),
+        now=NOW,
+        opened_on=EARLY,
+    )
+
+
+def bought(market: MarketSnapshot, ticker: str, shares: int, cost: str, day: date = LATE) -> Entry:
+    return Entry(
+        EntryKind.BUY,
+        day,
+        -Decimal(cost),
+        "test",
+        fee=Decimal("1.00"),
+        etf_id=market.etfs[market.row(ticker)].id,
+        quantity=Decimal(shares),
+        price=Decimal(10),
+    )
+
+
+def sold(market: MarketSnapshot, ticker: str, shares: int, proceeds: str) -> Entry:
+    return Entry(
+        EntryKind.SELL,
+        LATE,
+        Decimal(proceeds),
+        "test",
+        etf_id=market.etfs[market.row(ticker)].id,
+        quantity=Decimal(shares),
+        price=Decimal(10),
+    )
+
+
+async def test_the_first_entry_is_the_deposit_of_the_capital(
+    session: AsyncSession, portfolio: Portfolio
+) -> None:
+    query = select(LedgerEntry).where(LedgerEntry.portfolio_id == portfolio.id)
+    (entry,) = (await session.scalars(query)).all()
+    assert (entry.sequence, entry.kind, entry.session) == (1, "deposit", EARLY)
+    assert (entry.amount, entry.booked_at) == (Decimal(10000), NOW)
+
+
+async def test_entries_cash_sequence_and_positions_change_together(
+    session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio
+) -> None:
+    booked = await ledger.book_all(
+        session,
+        portfolio,
+        [
+            bought(market, "AAA", 10, "101"),
+            bought(market, "BBB", 5, "51"),
+            sold(market, "AAA", 10, "120"),
+        ],
+        now=NOW,
+    )
+    assert [each.sequence for each in booked] == [2, 3, 4]
+    assert (portfolio.cash, portfolio.last_sequence) == (Decimal(9968), 4)
+    held = await ledger.read_holdings(session, portfolio.id)
+    assert [(h.quantity, h.cost_basis) for h in held.values()] == [(Decimal(5), Decimal(50))]
+    await session.refresh(portfolio)
+    assert (portfolio.cash, portfolio.last_sequence) == (Decimal("9968.00"), 4)
+
+
+@pytest.mark.parametrize("fault", ["cash", "shares"])
+async def test_a_batch_with_one_impossible_entry_writes_nothing(
+    session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio, fault: str
+) -> None:
+    worst = bought(market, "BBB", 1, "10000") if fault == "cash" else sold(market, "BBB", 1, "1")
+    with pytest.raises(InsufficientCash if fault == "cash" else InsufficientShares):
+        await ledger.book_all(session, portfolio, [bought(market, "AAA", 1, "11"), worst], now=NOW)
+    assert await ledger.read_holdings(session, portfolio.id) == {}
+    assert (portfolio.cash, portfolio.last_sequence) == (Decimal(10000), 1)
+
+
+async def test_the_book_of_a_past_session_is_rebuilt_from_the_ledger(
+    session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio
+) -> None:
+    await ledger.book(session, portfolio, bought(market, "AAA", 10, "101", EARLY), now=NOW)
+    await ledger.book(session, portfolio, sold(market, "AAA", 4, "44"), now=NOW)
+    now = await ledger.read_book(session, portfolio.id)
+    then = await ledger.read_book(session, portfolio.id, EARLY)
+    assert now.holdings == await ledger.read_holdings(session, portfolio.id)
+    assert (now.cash, then.cash) == (Decimal("9943.00"), Decimal("9899.00"))
+    assert [held.quantity for held in then.holdings.values()] == [10]
+
+
+async def test_an_order_and_an_action_are_booked_once(
+    session: AsyncSession, portfolio: Portfolio
+) -> None:
+    order_id = uuid4()
+    entry = Entry(EntryKind.DEPOSIT, LATE, Decimal(1), "twice", order_id=order_id)
+    await ledger.book(session, portfolio, entry, now=NOW)
+    savepoint = await session.begin_nested()
+    with pytest.raises(IntegrityError, match="order_id"):
+        await ledger.book(session, portfolio, entry, now=NOW)
+    await savepoint.rollback()
