@@ -15,6 +15,9 @@ from app.schemas.recommendation import PassedOver
 from app.services import pricing, strategy
 from app.services.deciding import Decision
 
+SMALLEST_PART = 1e-6
+"""Of a portfolio: where so little can be traded, nothing is."""
+
 
 def proposal(
     market: MarketSnapshot, decision: Decision, *, force: bool, budget: Decimal | None
@@ -67,6 +70,8 @@ def _orders(
     # Orders are sized within what can be traded: a frozen position is no part of that.
     weights = decision.targets.weights
     free = 1.0 - sum(decision.valuation.weights[ticker] for ticker in decision.frozen)
+    if free < SMALLEST_PART:
+        return Proposal((), (), book, book)
     targets = {t: weight / free for t, weight in weights.items() if t not in decision.frozen}
     desk = Market(
         _quotes(market, {*targets, *book.shares}, decision.session),

@@ -19,7 +19,16 @@ from app.quant.book import ProposedOrder
 from app.quant.costs import EXACT, Side
 from app.quant.sizing import MICRO, WHOLE
 from app.schemas.rebalance import FillRead, OrderRead, ProposalBody, RebalanceRead
-from app.services import deciding, freshness, marking, proposing, strategy, trading, valuation
+from app.services import (
+    corporate_actions,
+    deciding,
+    freshness,
+    marking,
+    proposing,
+    strategy,
+    trading,
+    valuation,
+)
 from app.services.deciding import Decision
 from app.services.trading import LineOutcome
 
@@ -42,10 +51,14 @@ async def propose(
 ) -> RebalanceEvent:
     """Decide at the market's latest close and keep the proposal; nothing is traded.
 
-    Inside the bands the proposal is empty, unless `force`; `budget` invests so much of the cash and
-    sells nothing. Raises what `decide` raises, and QuantError where the budget exceeds the cash.
+    The caller holds the lock on the portfolio. Inside the bands the proposal is empty, unless
+    `force`; `budget` invests so much of the cash and sells nothing. Raises what `decide` raises, and QuantError where the budget exceeds the cash.
     """
     portfolio.require_active()
+    # Prices of new shares on a book of old ones would sell half of what is held.
+    await corporate_actions.apply_due(
+        session, market, portfolio, until=market.latest_session, now=now
+    )
     decision = await deciding.decide(session, market, portfolio)
     return await record(session, market, portfolio, decision, force=force, budget=budget, now=now)
 

@@ -221,7 +221,7 @@ async def targets_at(
     """
     scores = await scores_at(market, settings, session)
     kept = {ticker: standing.weights[ticker] for ticker in sorted(standing.frozen)}
-    free = part * (1.0 - sum(kept.values()))
+    free = part * max(1.0 - sum(kept.values()), 0.0)
     target = await asyncio.to_thread(_construct, market, settings, scores, (standing, free))
     positions = tuple(
         Position(position.ticker, position.weight * free, position.reason)

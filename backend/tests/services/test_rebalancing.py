@@ -8,7 +8,7 @@ from app.bootstrap import Resources
 from app.core.database import unit_of_work
 from app.core.errors import Conflict
 from app.market_data.snapshot import MarketSnapshot
-from app.models import EntryKind, Portfolio, RebalanceStatus, owned_portfolio
+from app.models import ActionKind, EntryKind, Portfolio, RebalanceStatus, owned_portfolio
 from app.quant.costs import Side
 from app.quant.errors import Infeasible, QuantError
 from app.schemas.settings import DriftMode, OptimizerName
@@ -273,3 +273,43 @@ async def test_absolute_bands_ignore_small_drifts(
     assert not drift.needs_rebalancing
     kinds = {row[1] for row in await lives.entries(session, portfolio)}
     assert kinds == {EntryKind.DEPOSIT, EntryKind.BUY}
+
+
+async def test_a_portfolio_that_holds_nothing_it_can_sell_and_no_cash_is_left_alone(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    on = lives.day(market, 30)
+    capital = 10 * lives.close(market, "MUTE", on)
+    portfolio = await lives.opened(session, market, resources.owner_id, capital=str(capital), on=on)
+    await lives.bought(session, market, portfolio, MUTE=10)
+    assert portfolio.cash == 0
+
+    body = body_of(await rebalancing.propose(session, market, portfolio, force=True, now=NOW))
+
+    assert body.orders == []
+    assert [name.ticker for name in body.weights if name.target > 0.0] == ["MUTE"]
+
+
+async def test_an_empty_portfolio_is_proposed_nothing(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    portfolio = await lives.opened(session, market, resources.owner_id)
+    await portfolios.move_cash(
+        session, market, portfolio, amount=Decimal("-100000.00"), note=None, now=NOW
+    )
+    body = body_of(await rebalancing.propose(session, market, portfolio, now=NOW))
+    assert body.orders == []
+
+
+async def test_a_split_that_nobody_has_booked_yet_is_booked_before_deciding(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    portfolio = await lives.opened(session, market, resources.owner_id, on=lives.day(market, 10))
+    await lives.bought(session, market, portfolio, AAA=100)
+    split = await lives.with_action(
+        session, market, "AAA", ActionKind.SPLIT, ex_date=lives.day(market, 5), value="2"
+    )
+    event = await rebalancing.propose(session, split, portfolio, now=NOW)
+    holdings = await ledger.read_holdings(session, portfolio.id)
+    assert holdings[lives.etf_id(market, "AAA")].quantity == 200
+    assert event.decided_at_sequence == portfolio.last_sequence

@@ -9,10 +9,10 @@ from app.bootstrap import Resources
 from app.core import calendar
 from app.core.errors import Conflict, Refused
 from app.market_data.snapshot import MarketSnapshot
-from app.models import LedgerEntry, Portfolio, PortfolioValue
+from app.models import LedgerEntry, Portfolio, PortfolioValue, RebalanceEvent
 from app.quant.errors import QuantError
 from app.schemas.settings import OptimizerName, PortfolioSettings
-from app.services import ledger, marking, replay
+from app.services import deciding, ledger, marking, rebalancing, replay
 from app.services.replay import Replayed
 from app.services.stops import STOP_MARK
 from tests.services import lives
@@ -83,6 +83,34 @@ async def test_the_past_is_the_same_whatever_follows(
     shocked = await lives.entries(session, other)
     assert shocked[: len(expected)] == expected
     assert shocked != await lives.entries(session, whole)
+
+
+async def test_a_replay_gives_what_living_day_by_day_gives(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    since = lives.day(market, 16)
+    settings = lives.rules(optimizer=OptimizerName.MVO, drift_threshold=0.02)
+    replayed, _ = await lived(session, market, resources, settings, since=since)
+    days: list[date] = market.panel.sessions[market.column(since) :].tolist()
+    weeks = calendar.first_session_of_each_week(market.panel.sessions).tolist()
+    live = await lives.opened(session, market, resources.owner_id, settings=settings, on=since)
+    pending: RebalanceEvent | None = None
+    for today in days:
+        known, now = lives.until(market, today), calendar.session_close(today)
+        if pending is not None:
+            await rebalancing.fill(
+                session, known, live, pending, as_of=today, now=now, unattended=True
+            )
+            pending = None
+        await marking.mark_portfolios(session, known, [live], now=now)
+        if today == since or today in weeks:
+            decision = await deciding.decide(session, known, live)
+            if decision.drift.needs_rebalancing:
+                pending = await rebalancing.record(session, known, live, decision, now=now)
+
+    mine, theirs = await lives.entries(session, live), await lives.entries(session, replayed)
+    assert len(mine) > 5
+    assert mine[1:] == theirs[1:]
 
 
 async def test_every_session_has_a_value_that_adds_up(
