@@ -52,7 +52,8 @@ async def propose(
     """Decide at the market's latest close and keep the proposal; nothing is traded.
 
     The caller holds the lock on the portfolio. Inside the bands the proposal is empty, unless
-    `force`; `budget` invests so much of the cash and sells nothing. Raises what `decide` raises, and QuantError where the budget exceeds the cash.
+    `force`; `budget` invests so much of the cash and sells nothing. Raises what `decide` raises,
+    and QuantError where the budget exceeds the cash.
     """
     portfolio.require_active()
     # Prices of new shares on a book of old ones would sell half of what is held.
