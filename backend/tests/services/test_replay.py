@@ -1,5 +1,6 @@
 from datetime import date
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
@@ -31,7 +32,7 @@ async def lived(
         session,
         market,
         owner_id=resources.owner_id,
-        name=f"lived {id(market)} {since} {id(settings)}",
+        name=uuid4().hex,
         initial_capital=Decimal("100000.00"),
         settings=settings or lives.rules(),
         since=since or lives.day(market, 30),
