@@ -1,6 +1,7 @@
 """Failures become HTTP here and nowhere else. No answer echoes the request or our internals."""
 
 import re
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.errors import Conflict, ETFTraderError, NotFound, Refused, Unavailable
 from app.quant.errors import QuantError
+from app.schemas.base import Input
 from app.schemas.problem import Fault, Problem
 
 RETRY_AFTER_SECONDS = 1
@@ -85,8 +87,7 @@ async def _known(_: Request, error: Exception) -> Response:
 async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = tuple(
-        Fault(location=[_name(part) for part in fault["loc"]], message=fault["msg"])
-        for fault in error.errors()
+        Fault(location=_location(fault["loc"]), message=_message(fault)) for fault in error.errors()
     )
     first = faults[0]
     where = ".".join(str(part) for part in first.location)
@@ -134,8 +135,23 @@ def _kebab(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])|\s+", "-", name).lower()
 
 
-def _name(part: Any) -> str | int:
-    """Field names are echoed only where they can be ours: an unknown one may be anything."""
-    if isinstance(part, int):
-        return part
-    return str(part) if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_\-]{0,63}", str(part)) else "?"
+def _location(parts: tuple[str | int, ...]) -> list[str | int]:
+    """Where the fault is, in our names only: an unknown field or a key may be anything."""
+    if parts[0] != "body":
+        return list(parts)
+    return [part if isinstance(part, int) or part in _our_names() else "?" for part in parts]
+
+
+def _message(fault: dict[str, Any]) -> str:
+    if fault["type"] == "extra_forbidden":
+        return "a field of this name is not known; check its spelling"
+    return str(fault["msg"]).removeprefix("Value error, ")
+
+
+@cache
+def _our_names() -> frozenset[str]:
+    inputs, names = [Input], {"body"}
+    for model in inputs:
+        inputs.extend(model.__subclasses__())
+        names.update(model.model_fields)
+    return frozenset(names)

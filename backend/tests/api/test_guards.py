@@ -1,0 +1,101 @@
+"""Hostile and careless requests get a problem document, never a 5xx, an echo or a traceback."""
+
+import httpx2
+import pytest
+
+SECRET = "w0rds-that-must-not-come-back"
+
+
+async def test_a_page_of_another_origin_cannot_change_anything(client: httpx2.AsyncClient) -> None:
+    for origin in ("http://evil.example", "null", "http://localhost.evil.example"):
+        response = await client.post("/api/portfolios", json={}, headers={"Origin": origin})
+        assert response.status_code == 400
+        assert response.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_foreign_host_name_is_refused(client: httpx2.AsyncClient) -> None:
+    for host in ("evil.example", "localhost.evil.example", "", "[::1", "a b"):
+        response = await client.get("/health", headers={"Host": host})
+        assert response.status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready", "/api/portfolios"])
+async def test_a_trailing_slash_changes_nothing(client: httpx2.AsyncClient, path: str) -> None:
+    plain, slashed = await client.get(path), await client.get(f"{path}/")
+    assert plain.status_code == slashed.status_code == 200
+    assert plain.content == slashed.content
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"{", b"[]", b"null", b"NaN", b'{"name": NaN}', b'{"name": Infinity}', b'{"a": 1e400}',
+        b'{"name": "a", "name": "b"}', b'{"initial_capital": 1e999999999, "name": "x"}',
+        b'{"initial_capital": "' + b"9" * 5000 + b'", "name": "x"}',
+        b'{"name": "\\ud800", "initial_capital": "1"}',
+        b'{"name": "a\\u0000", "initial_capital": "1"}',
+        b"[" * 5000, b'{"a":' * 5000, b"\xff\xfe", b'{"name": "\xff"}',
+        b'{"' + SECRET.encode() + b'": 1}', b'{"name": true, "initial_capital": true}',
+        b'{"initial_capital": ' + b"9" * 5000 + b', "name": "x"}',
+    ],
+    ids=lambda body: repr(body[:40]),
+)  # fmt: skip
+async def test_a_broken_body_is_refused_with_a_problem_document(
+    client: httpx2.AsyncClient, body: bytes
+) -> None:
+    response = await client.post(
+        "/api/portfolios", content=body, headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code in {400, 422}
+    assert response.headers["content-type"] == "application/problem+json"
+    assert SECRET not in response.text
+    assert response.json()["status"] == response.status_code
+
+
+async def test_a_body_over_the_limit_is_refused_even_in_chunks(client: httpx2.AsyncClient) -> None:
+    async def chunks() -> object:
+        for _ in range(40):
+            yield b'"' + b"x" * 10_000
+
+    headers = {"Content-Type": "application/json"}
+    whole = await client.post("/api/portfolios", content=b" " * 300_000, headers=headers)
+    chunked = await client.post("/api/portfolios", content=chunks(), headers=headers)  # type: ignore[arg-type]
+    assert whole.status_code == chunked.status_code == 413
+    assert chunked.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/nothing", "/api/portfolios/0", "/api/portfolios/-1",
+        "/api/portfolios/99999999999999",
+        "/api/portfolios/x", "/api/factors/%00", "/api/factors/%ff",
+        "/api/factors/latest?market=%00",
+        "/api/factors/latest?market=US", "/api/factors/SPY?days=1e400", "/api/factors/SPY?days=nan",
+        "/api/portfolios?limit=-1", "/api/portfolios?limit=99999999999999999999",
+    ],
+)  # fmt: skip
+async def test_a_path_or_query_that_cannot_be_is_a_problem_not_a_fault(
+    client: httpx2.AsyncClient, path: str
+) -> None:
+    response = await client.get(path)
+    assert response.status_code in {404, 422}
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_method_the_path_does_not_take_is_said_so(client: httpx2.AsyncClient) -> None:
+    response = await client.put("/api/portfolios")
+    assert response.status_code == 405
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "caf\xe9", "tab\there"])
+async def test_an_idempotency_key_that_cannot_be_kept_is_refused(
+    client: httpx2.AsyncClient, key: str
+) -> None:
+    response = await client.post(
+        "/api/portfolios",
+        json={"name": "n", "initial_capital": "1"},
+        headers=[(b"Idempotency-Key", key.encode("latin-1"))],
+    )
+    assert response.status_code == 422
