@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.app import new_app
 from app.cli.asking import given
-from app.cli.output import describe_age, print_json, print_json_of, print_line, print_table
+from app.cli.output import describe_age, plainly, print_json, print_json_of, print_line, print_table
 from app.cli.progress import bars
 from app.cli.runtime import Context, JsonOption, MarketOption, run
 from app.market_data.validation import Reason
@@ -25,10 +25,18 @@ app = new_app("Import market data; see what there is and what was refused.")
 @app.command("import")
 def import_prices(
     *,
-    prices: Annotated[Path, typer.Argument(help="Parquet or CSV: ticker, date, OHLC, volume.")],
-    metadata: Annotated[Path | None, typer.Option(help="CSV of facts about the ETFs.")] = None,
-    vix: Annotated[Path | None, typer.Option(help="CSV of the volatility index.")] = None,
-    market: Annotated[str, typer.Option(help="The market they belong to.")] = "us",
+    prices: Annotated[
+        Path, typer.Argument(metavar="PRICES", help="Parquet or CSV: ticker, date, OHLC, volume.")
+    ],
+    metadata: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="CSV of facts about the ETFs.")
+    ] = None,
+    vix: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="CSV of the volatility index.")
+    ] = None,
+    market: Annotated[
+        str, typer.Option(metavar="MARKET", help="The market they belong to.")
+    ] = "us",
     traded: Annotated[
         bool, typer.Option(help="Prices are as traded, with dividend and split_ratio columns.")
     ] = False,
@@ -96,7 +104,9 @@ def _show_update(update: Update) -> None:
 
 @app.command()
 def status(
-    market: Annotated[str | None, typer.Option(help="Only this one; left out: all.")] = None,
+    market: Annotated[
+        str | None, typer.Option(metavar="MARKET", help="Only this one; left out: all.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """What data there are, how old they are, and where they came from."""
@@ -161,7 +171,9 @@ class IssueFilter(Input):
 def issues(
     *,
     market: MarketOption = None,
-    ticker: Annotated[str | None, typer.Option(help="Of this ETF or index only.")] = None,
+    ticker: Annotated[
+        str | None, typer.Option(metavar="TICKER", help="Of this ETF or index only.")
+    ] = None,
     reason: Annotated[Reason | None, typer.Option(help="Refused for this reason only.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 100,
     offset: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="How many to pass.")] = 0,
@@ -194,11 +206,7 @@ def issues(
                 bar.ticker,
                 bar.session,
                 bar.reason,
-                bar.open,
-                bar.high,
-                bar.low,
-                bar.close,
-                bar.volume,
+                *map(plainly, (bar.open, bar.high, bar.low, bar.close, bar.volume)),
             )
             for bar in answer.bars
         ),

@@ -43,6 +43,7 @@ def dump(
 ) -> None:
     """Write the whole database to one file that only you may read."""
     with failures_in_one_sentence(), database_url(Settings.load()) as url:
+        say(f"Writing the database to {file} ...")
         size = dumping.dump(url, file, replace=force)
     print_line(f"Wrote {size:,} bytes to {file}.")
 
@@ -62,6 +63,7 @@ def restore(
         settings = Settings.load()
         _require_stopped(settings)
         with database_url(settings) as url:
+            say(f"Reading {file} ...")
             kept = dumping.restore(url, file, force=force, now=utc_now())
     print_line(f"Restored the database from {file}.")
     if kept is not None:

@@ -23,7 +23,9 @@ app = new_app("Score the market; list the best; look at one ETF.")
 def score(
     date: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="One past session instead of the last 252."),
+        typer.Option(
+            formats=["%Y-%m-%d"], metavar="DATE", help="One past session instead of the last 252."
+        ),
     ] = None,
     market: MarketOption = None,
     json: JsonOption = False,
@@ -90,7 +92,7 @@ class OneEtf(Input):
 
 @app.command()
 def show(
-    ticker: Annotated[str, typer.Argument(help="Such as SPY.")],
+    ticker: Annotated[str, typer.Argument(metavar="TICKER", help="Such as SPY.")],
     days: Annotated[int, typer.Option(min=1, max=10_000, help="How many sessions.")] = 90,
     market: MarketOption = None,
     json: JsonOption = False,

@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -19,6 +19,7 @@ MISSING = "-"
 GAP = "  "
 NARROWEST_TEXT = 6
 NARROWEST_WRAPPED = 24
+NARROWEST_NAME = 10
 
 
 class Figure(str):
@@ -28,7 +29,7 @@ class Figure(str):
 
 
 def percent(value: float | None) -> Figure | None:
-    return None if value is None else Figure(f"{value:.2%}")
+    return None if value is None else Figure(f"{value:z.2%}")
 
 
 def shares(value: Decimal | None) -> Figure | None:
@@ -36,23 +37,42 @@ def shares(value: Decimal | None) -> Figure | None:
     return None if value is None else Figure(_trimmed(value, least_places=0))
 
 
+def plainly(value: float | None) -> Figure | None:
+    """As many digits as it came with."""
+    return None if value is None else Figure(f"{value:,.15g}")
+
+
 def print_json(answer: BaseModel) -> None:
     """The same JSON that the HTTP interface gives."""
-    print_line(answer.model_dump_json(indent=2))
+    _write(answer.model_dump_json(indent=2))
 
 
 def print_json_of(kind: Any, answer: object) -> None:
     """The same for what is no model by itself, such as a list of them."""
-    print_line(TypeAdapter(kind).dump_json(answer, indent=2).decode())
+    _write(TypeAdapter(kind).dump_json(answer, indent=2).decode())
 
 
 def print_json_text(text: str | bytes) -> None:
     """JSON that was made elsewhere, indented."""
-    print_line(json.dumps(json.loads(text), indent=2, ensure_ascii=False))
+    _write(json.dumps(json.loads(text), indent=2, ensure_ascii=False))
 
 
-def print_line(text: str = "") -> None:
-    print(text, flush=True)  # noqa: T201 - this is where commands print
+def print_line(text: str = "", *, indent: str = "") -> None:
+    """A sentence, broken between words where the terminal ends."""
+    room = _room()
+    if room is None or len(text) <= room:
+        _write(text)
+    else:
+        _write(textwrap.fill(text, room, subsequent_indent=indent, break_on_hyphens=False))
+
+
+def print_reasons(reasons: Mapping[str, str]) -> None:
+    """What is missing, together with everything that is missing for the same reason."""
+    names: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        names.setdefault(reason, []).append(name.replace("_", " "))
+    for reason, missing in names.items():
+        print_line(f"No {', '.join(missing)}: {reason}")
 
 
 def print_facts(pairs: Iterable[tuple[str, object]]) -> None:
@@ -60,7 +80,7 @@ def print_facts(pairs: Iterable[tuple[str, object]]) -> None:
     listed = [(name, _text(value)) for name, value in pairs]
     width = max(len(name) for name, _ in listed)
     for name, value in listed:
-        print_line(f"{name:<{width}}{GAP}{value}")
+        print_line(f"{name:<{width}}{GAP}{value}", indent=" " * (width + len(GAP)))
 
 
 def print_table(
@@ -72,10 +92,10 @@ def print_table(
     """
     listed = [tuple(row) for row in rows]
     table = [_column(name, [row[place] for row in listed]) for place, name in enumerate(columns)]
-    widths = _fitted(table, wrapped, _room())
+    table, widths = _fitted(table, wrapped, _room())
     print_line(title)
-    print_line(_joined([column.title for column in table], table, widths))
-    print_line(GAP.join("─" * width for width in widths))
+    _write(_joined([column.title for column in table], table, widths))
+    _write(GAP.join("─" * width for width in widths))
     for number in range(len(listed)):
         cells = [column.cells[number] for column in table]
         _print_row(cells, table, widths, wrapped)
@@ -131,26 +151,36 @@ def _room() -> int | None:
     return shutil.get_terminal_size().columns
 
 
-def _fitted(table: list[_Column], wrapped: str, room: int | None) -> list[int]:
+def _fitted(
+    table: list[_Column], wrapped: str, room: int | None
+) -> tuple[list[_Column], list[int]]:
+    """What is shown, and how wide: words give way until the line fits, at last the names."""
+    widths = _shrunk(table, wrapped, room)
+    for column, width in zip(table, widths, strict=True):
+        if column.title == "name" and width < min(column.width, NARROWEST_NAME):
+            shown = [other for other in table if other is not column]
+            return shown, _shrunk(shown, wrapped, room)
+    return table, widths
+
+
+def _shrunk(table: list[_Column], wrapped: str, room: int | None) -> list[int]:
     """Take from the widest words, one by one, until the line fits or nothing more can go."""
     widths = [column.width for column in table]
     if room is None:
         return widths
-    least = [
-        (
-            column.width
-            if column.numeric
-            else min(column.width, NARROWEST_WRAPPED if column.title == wrapped else NARROWEST_TEXT)
-        )
-        for column in table
-    ]
+    least = [min(column.width, _least(column, wrapped)) for column in table]
     while sum(widths) + len(GAP) * (len(widths) - 1) > room:
-        spare = [width - smallest for width, smallest in zip(widths, least, strict=True)]
-        if not any(spare):
+        cuttable = [place for place, width in enumerate(widths) if width > least[place]]
+        if not cuttable:
             break
-        widest = max((place for place, left in enumerate(spare) if left), key=lambda at: widths[at])
-        widths[widest] -= 1
+        widths[max(cuttable, key=lambda place: widths[place])] -= 1
     return widths
+
+
+def _least(column: _Column, wrapped: str) -> int:
+    if column.numeric:
+        return column.width
+    return NARROWEST_WRAPPED if column.title == wrapped else NARROWEST_TEXT
 
 
 def _print_row(cells: list[str], table: list[_Column], widths: list[int], wrapped: str) -> None:
@@ -160,7 +190,7 @@ def _print_row(cells: list[str], table: list[_Column], widths: list[int], wrappe
     ]
     for number in range(max(len(part) for part in parts)):
         line = [part[number] if number < len(part) else "" for part in parts]
-        print_line(_joined(line, table, widths))
+        _write(_joined(line, table, widths))
 
 
 def _joined(cells: list[str], table: list[_Column], widths: list[int]) -> str:
@@ -169,6 +199,10 @@ def _joined(cells: list[str], table: list[_Column], widths: list[int]) -> str:
         for cell, column, width in zip(cells, table, widths, strict=True)
     )
     return GAP.join(aligned).rstrip()
+
+
+def _write(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - this is where commands print
 
 
 def _cut(cell: str, width: int) -> str:

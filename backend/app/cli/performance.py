@@ -6,7 +6,15 @@ import typer
 
 from app.cli.app import new_app
 from app.cli.asking import given
-from app.cli.output import describe, percent, print_facts, print_json, print_line, print_table
+from app.cli.output import (
+    describe,
+    percent,
+    print_facts,
+    print_json,
+    print_line,
+    print_reasons,
+    print_table,
+)
 from app.cli.runtime import Context, JsonOption, PortfolioId, run
 from app.quant.periods import Period
 from app.schemas.attribution import AttributionRead
@@ -83,18 +91,21 @@ def _show(found: PerformanceRead) -> None:
             ("costs", found.costs),
         )
     )
-    print_line()
-    against = found.benchmark
-    print_table(
-        f"{found.metrics.observations} sessions",
-        ("metric", "portfolio", against.ticker if against else "benchmark"),
-        [
-            (name.replace("_", " "), _cell(found.metrics, name), _cell(against, name))
-            for name in (*PERCENTAGES, *RATIOS)
-        ],
-    )
+    _show_metrics(found.metrics, found.benchmark)
     _show_extremes(found.metrics)
-    _show_reasons({**found.reasons, **found.metrics.reasons})
+    print_reasons({**found.reasons, **found.metrics.reasons})
+
+
+def _show_metrics(metrics: MetricsRead, against: BenchmarkRead | None) -> None:
+    rows = [
+        (name.replace("_", " "), _cell(metrics, name), _cell(against, name))
+        for name in (*PERCENTAGES, *RATIOS)
+    ]
+    known = [row for row in rows if row[1:] != (None, None)]
+    if known:
+        print_line()
+        columns = ("metric", "portfolio", against.ticker if against else "benchmark")
+        print_table(f"Sessions with a return: {metrics.observations}", columns, known)
 
 
 def _cell(metrics: MetricsRead | BenchmarkRead | None, name: str) -> object:
@@ -132,7 +143,7 @@ def _show_attribution(found: AttributionRead) -> None:
                 ("total", None, None, percent(found.total)),
             ],
         )
-    _show_reasons(found.reasons)
+    print_reasons(found.reasons)
 
 
 def _show_period(found: PeriodRead) -> None:
@@ -142,8 +153,3 @@ def _show_period(found: PeriodRead) -> None:
     )
     if found.replay_note:
         print_line(found.replay_note)
-
-
-def _show_reasons(reasons: dict[str, str]) -> None:
-    for name, reason in reasons.items():
-        print_line(f"No {name.replace('_', ' ')}: {reason}")

@@ -38,12 +38,14 @@ ThresholdOption = Annotated[
 @app.command()
 def create(
     *,
-    name: Annotated[str, typer.Argument(help="Such as Retirement.")],
-    capital: Annotated[str, typer.Argument(help="In USD, such as 100000.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Such as Retirement.")],
+    capital: Annotated[str, typer.Argument(metavar="CAPITAL", help="In USD, such as 100000.")],
     since: Annotated[
         datetime | None,
         typer.Option(
-            formats=["%Y-%m-%d"], help="Live through the past from this day on by its own rules."
+            formats=["%Y-%m-%d"],
+            metavar="DATE",
+            help="Live through the past from this day on by its own rules.",
         ),
     ] = None,
     market: MarketOption = None,
@@ -176,7 +178,7 @@ def show_positions(portfolio_id: PortfolioId, json: JsonOption = False) -> None:
 def change(
     *,
     portfolio_id: PortfolioId,
-    name: Annotated[str | None, typer.Option(help="A new name.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="A new name.")] = None,
     optimizer: OptimizerOption = None,
     num_positions: NumberOption = None,
     drift_threshold: ThresholdOption = None,
@@ -209,8 +211,10 @@ def change(
 @app.command(context_settings={"ignore_unknown_options": True})
 def deposit(
     portfolio_id: PortfolioId,
-    amount: Annotated[str, typer.Argument(help="In USD; negative to withdraw, such as -500.")],
-    note: Annotated[str | None, typer.Option(help="What it is for.")] = None,
+    amount: Annotated[
+        str, typer.Argument(metavar="AMOUNT", help="In USD; negative to withdraw, such as -500.")
+    ],
+    note: Annotated[str | None, typer.Option(metavar="TEXT", help="What it is for.")] = None,
     key: KeyOption = None,
     json: JsonOption = False,
 ) -> None:

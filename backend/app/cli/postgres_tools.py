@@ -88,7 +88,7 @@ def _folder_for(server: int) -> Path:
     found = {programs.major: programs.folder for programs in installed_postgres()}
     on_path = shutil.which("pg_dump")
     if on_path is not None:
-        folder = Path(on_path).resolve().parent
+        folder = Path(on_path).parent
         found.setdefault(_major_of(folder), folder)
     fitting = [major for major in found if major >= server]
     if fitting:

@@ -8,6 +8,7 @@ from app.cli.output import (
     print_facts,
     print_json,
     print_line,
+    print_reasons,
     print_table,
 )
 from app.cli.runtime import Context, JsonOption, PortfolioId, run
@@ -55,8 +56,7 @@ def _show(found: RiskRead) -> None:
         print_line()
         _show_positions(found)
     print_line(f"At risk: {', '.join(found.at_risk) or 'none'}")
-    for name, reason in found.reasons.items():
-        print_line(f"No {name.replace('_', ' ')}: {reason}")
+    print_reasons(found.reasons)
 
 
 def _show_positions(found: RiskRead) -> None:

@@ -25,7 +25,9 @@ MAX_ID = 2**31 - 1
 
 MarketOption = Annotated[
     str | None,
-    typer.Option(help="us or demo; left out: us once it has data, demo until then."),
+    typer.Option(
+        metavar="MARKET", help="us or demo; left out: us once it has data, demo until then."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 PortfolioId = Annotated[

@@ -22,9 +22,11 @@ app = new_app()
 def trade(
     *,
     portfolio_id: PortfolioId,
-    side: Annotated[Side, typer.Argument(help="buy or sell.")],
-    ticker: Annotated[str, typer.Argument(help="Such as SPY.")],
-    quantity: Annotated[str | None, typer.Argument(help="In shares; or give --notional.")] = None,
+    side: Annotated[Side, typer.Argument(metavar="buy|sell", help="What to do.")],
+    ticker: Annotated[str, typer.Argument(metavar="TICKER", help="Such as SPY.")],
+    quantity: Annotated[
+        str | None, typer.Argument(metavar="QUANTITY", help="In shares; or give --notional.")
+    ] = None,
     notional: Annotated[
         str | None, typer.Option(metavar="AMOUNT", help="In USD, fees of a purchase included.")
     ] = None,
