@@ -2,12 +2,14 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.bootstrap import Resources
 from app.market_data.snapshot import MarketSnapshot
 from app.quant.factors.scoring import ScoreSettings
 from app.quant.optimizers import MeanVariance, MinimumVariance
 from app.schemas.settings import FactorWeights, OptimizerName, ScoreMethod, ScoreWithin, Universe
-from app.services import strategy
+from app.services import deciding, exposure, marking, strategy
 from app.services.strategy import Standing
 from tests.services import lives
 
@@ -116,3 +118,27 @@ async def test_only_the_newest_scorings_are_remembered(market: MarketSnapshot) -
             market, lives.rules(risk_free_rate=0.01 * back), lives.day(market, 1)
         )
     assert len(strategy._remembered) <= strategy.REMEMBERED_SCORES
+
+
+def test_growth_leaves_deposits_and_withdrawals_out() -> None:
+    values = [("99", "100"), ("198", "100"), ("0", "-198"), ("50", "50"), ("55", "0")]
+    found = list(exposure.indices((Decimal(value), Decimal(flow)) for value, flow in values))
+    assert found == pytest.approx([0.99, 0.99 * 198 / 199, 0.99 * 198 / 199, *found[3:]])
+    assert found[3] == found[2]
+    assert found[4] == pytest.approx(1.1 * found[3])
+
+
+async def test_a_portfolio_that_lost_a_fifth_is_told_to_hold_half(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    portfolio = await lives.opened(session, market, resources.owner_id, on=lives.day(market, 9))
+    shares = int(portfolio.cash / lives.close(market, "AAA", portfolio.opened_on))
+    await lives.bought(session, market, portfolio, AAA=shares)
+    fallen = lives.falling(market, "AAA", lives.day(market, 3), by=0.4)
+    await marking.mark_portfolios(session, fallen, [portfolio], now=lives.NOW)
+
+    before = await exposure.at(session, portfolio, lives.day(market, 4))
+    decision = await deciding.decide(session, fallen, portfolio)
+
+    assert before == 1.0
+    assert sum(decision.targets.weights.values()) == pytest.approx(0.49)
