@@ -30,9 +30,8 @@ import uvloop
 from fastapi import FastAPI
 from sqlalchemy.engine import make_url
 
-from app.core import embedded
+from app.core import embedded, migrations
 from app.core.database import open_engine, open_sessions, unit_of_work
-from app.supervisor import migrations
 from tests.small_market import TICKERS, write_small_market
 
 CONNECTIONS = 16

@@ -13,11 +13,10 @@ from app.api.deps import IdempotencyKeyHeader, PortfolioDep, ResourcesDep, Sessi
 from app.api.errors import problems
 from app.api.transaction import Transaction
 from app.core.clock import utc_now
-from app.core.errors import NotFound
 from app.market_data.snapshot import MarketSnapshot
-from app.models import Portfolio, owned_portfolio
+from app.models import Portfolio
 from app.schemas.trade import TradeCreate, TradeFilter, TradeRead, TradeReceipt
-from app.services import freshness, trade_history, trading
+from app.services import freshness, ledger, trade_history, trading
 from app.services.trading import OrderTicket, Trade, order_id_of
 
 router = APIRouter(prefix="/api/trades", tags=["trades"], route_class=Transaction)
@@ -26,21 +25,19 @@ CSV = "text/csv"
 _TRADES = TypeAdapter(list[TradeRead])
 
 
-@router.post("", status_code=201, responses=problems(404, 409))
+@router.post("", status_code=201, response_model=TradeReceipt, responses=problems(404, 409))
 async def place(
     body: TradeCreate,
     session: SessionDep,
     resources: ResourcesDep,
     idempotency_key: IdempotencyKeyHeader = None,
-) -> TradeReceipt:
+) -> Response:
     """Trade one order on paper, at the latest close plus costs, whole or not at all.
 
     Send an `Idempotency-Key` and repeat the request as often as you like: it trades once.
     """
     owner_id = resources.owner_id
-    portfolio = await session.scalar(owned_portfolio(owner_id, body.portfolio_id).with_for_update())
-    if portfolio is None:
-        raise NotFound("portfolio")
+    portfolio, holdings = await ledger.lock(session, owner_id, body.portfolio_id, body.ticker)
     market = await resources.market_data.snapshot(session, portfolio.market)
     ticket = OrderTicket(
         order_id=order_id_of(owner_id, idempotency_key) if idempotency_key else uuid4(),
@@ -52,8 +49,9 @@ async def place(
         idempotency_key=idempotency_key,
     )
     now = utc_now()
-    trade = await trading.place(session, market, portfolio, ticket, now=now)
-    return _receipt(trade, portfolio, market)
+    trade = await trading.place(session, market, portfolio, ticket, now=now, holdings=holdings)
+    receipt = _receipt(trade, portfolio, market)
+    return Response(receipt.model_dump_json(), 201, media_type="application/json")
 
 
 @router.get(

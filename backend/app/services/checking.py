@@ -6,15 +6,15 @@ trade.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol, cast
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import ETFTraderError
 from app.models import LedgerEntry, Portfolio
 from app.services import ledger
-from app.services.projection import EMPTY, Book, Holding, apply
+from app.services.projection import EMPTY, Book, Holding, Movement, apply
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,12 @@ class Report:
     findings: tuple[Finding, ...]
 
 
-Entries = Sequence[Row[*tuple[Any, ...]]]
+class Numbered(Movement, Protocol):
+    """A ledger entry as a check reads it."""
+
+    @property
+    def sequence(self) -> int: ...
+
 
 _ENTRY = (
     LedgerEntry.sequence,
@@ -65,7 +70,7 @@ async def check(session: AsyncSession) -> Report:
     return Report(len(portfolios), entries, tuple(findings))
 
 
-def differences(entries: Entries, kept: Book, *, last_sequence: int) -> Iterator[str]:
+def differences(entries: Sequence[Numbered], kept: Book, *, last_sequence: int) -> Iterator[str]:
     """What `kept` and its sequence number should be after `entries`, where they are not."""
     numbers = [entry.sequence for entry in entries]
     if numbers != list(range(1, len(numbers) + 1)):
@@ -93,10 +98,10 @@ def _said(held: Holding | None) -> str:
     return f"{held.quantity} shares for {held.cost_basis} since {held.opened_on}"
 
 
-async def _entries(session: AsyncSession, portfolio_id: int) -> Entries:
+async def _entries(session: AsyncSession, portfolio_id: int) -> Sequence[Numbered]:
     query = (
         select(*_ENTRY)
         .where(LedgerEntry.portfolio_id == portfolio_id)
         .order_by(LedgerEntry.sequence)
     )
-    return (await session.execute(query)).all()
+    return cast("Sequence[Numbered]", (await session.execute(query)).all())

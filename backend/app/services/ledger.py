@@ -12,12 +12,14 @@ from decimal import Decimal
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 from sqlalchemy.orm.attributes import set_committed_value
 
+from app.core.errors import NotFound
 from app.core.money import ZERO
-from app.models import EntryKind, LedgerEntry, Portfolio
+from app.models import EntryKind, Etf, LedgerEntry, Portfolio, Position, owned_portfolio
 from app.services.projection import Book, Holding, Movement, fold
 
 
@@ -86,6 +88,41 @@ _HOLDINGS = """
     SELECT etf_id, quantity, cost_basis, opened_on FROM positions
     WHERE portfolio_id = %(portfolio_id)s
     """
+
+
+_SEEN = aliased(Portfolio)
+_LOCK = (
+    owned_portfolio(cast("int", bindparam("owner_id")), cast("int", bindparam("portfolio_id")))
+    .add_columns(
+        select(_SEEN.last_sequence).where(_SEEN.id == Portfolio.id).scalar_subquery(),
+        Position.etf_id,
+        Position.quantity,
+        Position.cost_basis,
+        Position.opened_on,
+    )
+    .outerjoin(Etf, (Etf.market == Portfolio.market) & (Etf.ticker == bindparam("ticker")))
+    .outerjoin(Position, (Position.portfolio_id == Portfolio.id) & (Position.etf_id == Etf.id))
+    .with_for_update(of=Portfolio)
+)
+
+
+async def lock(
+    session: AsyncSession, owner_id: int, portfolio_id: int, ticker: str
+) -> tuple[Portfolio, Mapping[int, Holding] | None]:
+    """This owner's portfolio, locked, and what it holds of one ETF where that is certain.
+
+    Having waited for the lock, PostgreSQL gives the newest row of the portfolio beside a position
+    as it was before. The sequence that it saw before then differs, and the position is left out.
+    Raises NotFound.
+    """
+    about = {"owner_id": owner_id, "portfolio_id": portfolio_id, "ticker": ticker}
+    found = (await session.execute(_LOCK, about)).one_or_none()
+    if found is None:
+        raise NotFound("portfolio")
+    portfolio, seen, etf_id, *held = found
+    if portfolio.last_sequence != seen:
+        return portfolio, None
+    return portfolio, {} if etf_id is None else {etf_id: Holding(etf_id, *held)}
 
 
 async def book(

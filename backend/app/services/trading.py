@@ -4,7 +4,7 @@ An order is sized, sent to the broker and booked in one transaction, the portfol
 is priced at the close of one session: the market's latest unless a replay says otherwise.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -25,7 +25,7 @@ from app.services import ledger, pricing
 from app.services.desk import Desk, Line, LineStatus, entry_of, filled
 from app.services.ledger import Booked
 from app.services.pricing import Priced, sellable_quantity
-from app.services.projection import Book
+from app.services.projection import Book, Holding
 
 
 class WholeSharesOnly(Refused):
@@ -85,8 +85,11 @@ async def place(
     *,
     now: datetime,
     as_of: date | None = None,
+    holdings: Mapping[int, Holding] | None = None,
 ) -> Trade:
     """Trade one order, whole or not at all.
+
+    `holdings` is what the portfolio has of the ETF, from a caller who read it under the lock.
 
     Raises a `Refused` that says why: unknown or closed ETF, no price, a quantity this portfolio
     cannot trade, a limit the close does not meet, too little cash, more sold than held;
@@ -116,7 +119,8 @@ async def place(
         order_id=ticket.order_id,
         idempotency_key=ticket.idempotency_key,
     )
-    return Trade(etf.ticker, fill.side, await ledger.book(session, portfolio, entry, now=now))
+    booked = await ledger.book(session, portfolio, entry, now=now, holdings=holdings)
+    return Trade(etf.ticker, fill.side, booked)
 
 
 async def execute(
