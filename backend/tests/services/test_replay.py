@@ -18,6 +18,7 @@ from app.services.replay import Replayed
 from app.services.stops import STOP_MARK
 from tests.services import lives
 from tests.services.lives import NOW
+from tests.small_market import TICKERS
 
 
 async def lived(
@@ -38,6 +39,19 @@ async def lived(
         since=since or lives.day(market, 30),
         now=NOW,
     )
+
+
+KEEPS_ALL = lives.rules(hold_buffer=2.5)
+"""With twelve candidates for five places, a held name never falls out of the buffer."""
+
+
+async def always_held(session: AsyncSession, market: MarketSnapshot, resources: Resources) -> str:
+    """A name that is bought at the first fill and kept, while nothing happens to it."""
+    portfolio, _ = await lived(session, market, resources, KEEPS_ALL)
+    rows = await lives.entries(session, portfolio)
+    bought = {row[2] for row in rows if row[7] == lives.day(market, 29)}
+    kept = bought & (await ledger.read_holdings(session, portfolio.id)).keys()
+    return min({etf.ticker for etf in market.etfs if etf.id in kept}.intersection(TICKERS))
 
 
 async def test_a_replayed_portfolio_says_so_and_holds_what_its_rules_want(
@@ -140,13 +154,11 @@ async def test_every_session_has_a_value_that_adds_up(
 async def test_a_stop_sells_once_at_the_next_close_and_bars_re_entry(
     session: AsyncSession, market: MarketSnapshot, resources: Resources
 ) -> None:
-    calm, _ = await lived(session, market, resources)
-    held = await ledger.read_holdings(session, calm.id)
-    ticker = next(market.etfs[market.row_of_id[etf_id]].ticker for etf_id in held)
+    ticker = await always_held(session, market, resources)
     crash = lives.day(market, 20)
     fallen = lives.falling(market, ticker, crash)
 
-    portfolio, replayed = await lived(session, fallen, resources)
+    portfolio, replayed = await lived(session, fallen, resources, KEEPS_ALL)
 
     own = [
         row
@@ -163,12 +175,10 @@ async def test_a_stop_sells_once_at_the_next_close_and_bars_re_entry(
 async def test_a_price_that_is_missing_fires_no_stop_and_is_not_traded(
     session: AsyncSession, market: MarketSnapshot, resources: Resources
 ) -> None:
-    calm, _ = await lived(session, market, resources)
-    held = await ledger.read_holdings(session, calm.id)
-    ticker = next(market.etfs[market.row_of_id[etf_id]].ticker for etf_id in held)
+    ticker = await always_held(session, market, resources)
     quiet = lives.silent(market, ticker, lives.day(market, 20))
 
-    portfolio, replayed = await lived(session, quiet, resources)
+    portfolio, replayed = await lived(session, quiet, resources, KEEPS_ALL)
 
     assert replayed.stops == 0
     late = [
