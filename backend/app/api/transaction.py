@@ -9,7 +9,6 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,12 +16,23 @@ from app.api.guards import SAFE_METHODS
 from app.core.clock import utc_now
 from app.core.database import unit_of_work
 from app.core.errors import KeyReused, StillRunning
-from app.models import IdempotencyKey
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 MAX_KEY_LENGTH = 255
 KEY_TABLE = "pk_idempotency_keys"
+
+
+# Written out, because every trade with a key runs all three.
+_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%(name)s, 0))"
+_KNOWN = """
+    SELECT fingerprint, status, body FROM idempotency_keys
+    WHERE owner_id = %(owner_id)s AND key = %(key)s
+    """
+_REMEMBER = """
+    INSERT INTO idempotency_keys (owner_id, key, fingerprint, status, body, created_at)
+    VALUES (%(owner_id)s, %(key)s, %(fingerprint)s, %(status)s, %(body)s, %(now)s)
+    """
 
 
 class ExactRequest(Request):
@@ -79,26 +89,24 @@ async def _once(
     committed.
     """
     owner_id: int = request.state.resources.owner_id
-    lock = func.hashtextextended(f"{owner_id}:{key}", 0)
-    if not await session.scalar(select(func.pg_try_advisory_xact_lock(lock))):
+    about = {"owner_id": owner_id, "key": key, "name": f"{owner_id}:{key}"}
+    connection = await session.connection()
+    if not (await connection.exec_driver_sql(_LOCK, about)).scalar_one():
         raise StillRunning
     fingerprint = await _fingerprint(request)
-    known = await session.get(IdempotencyKey, (owner_id, key))
+    known = (await connection.exec_driver_sql(_KNOWN, about)).one_or_none()
     if known is not None:
         if known.fingerprint != fingerprint:
             raise KeyReused
         return Response(known.body, known.status, media_type="application/json")
     response = await handle(request)
-    session.add(
-        IdempotencyKey(
-            owner_id=owner_id,
-            key=key,
-            fingerprint=fingerprint,
-            status=response.status_code,
-            body=bytes(response.body),
-            created_at=utc_now(),
-        )
-    )
+    answer = {
+        "fingerprint": fingerprint,
+        "status": response.status_code,
+        "body": bytes(response.body),
+        "now": utc_now(),
+    }
+    await connection.exec_driver_sql(_REMEMBER, about | answer)
     return response
 
 
