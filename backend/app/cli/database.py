@@ -9,7 +9,7 @@ from app.bootstrap import database_url
 from app.cli import dumping, schema
 from app.cli.app import new_app
 from app.cli.failing import FAILED, fail, failures_in_one_sentence, say
-from app.cli.output import print_json_of, print_line
+from app.cli.output import print_exactly, print_json_of, print_line
 from app.cli.postgres_tools import tools_for
 from app.cli.runtime import Context, JsonOption, run
 from app.core import embedded, migrations
@@ -95,13 +95,13 @@ def show_url() -> None:
     with failures_in_one_sentence():
         settings = Settings.load()
         if settings.database_url is not None:
-            print_line(schema.plain_url(settings.database_url.get_secret_value()))
+            print_exactly(schema.plain_url(settings.database_url.get_secret_value()))
             return
         home = Home(settings.data_dir)
         if not embedded.running(PostgreSQL(home)):
             say("The embedded server does not run now: './etftrader up' starts it.")
         home.create()
-        print_line(schema.plain_url(PostgreSQL(home).url))
+        print_exactly(schema.plain_url(PostgreSQL(home).url))
 
 
 @app.command()

@@ -44,26 +44,38 @@ def plainly(value: float | None) -> Figure | None:
 
 def print_json(answer: BaseModel) -> None:
     """The same JSON that the HTTP interface gives."""
-    _write(answer.model_dump_json(indent=2))
+    print_exactly(answer.model_dump_json(indent=2))
 
 
 def print_json_of(kind: Any, answer: object) -> None:
     """The same for what is no model by itself, such as a list of them."""
-    _write(TypeAdapter(kind).dump_json(answer, indent=2).decode())
+    print_exactly(TypeAdapter(kind).dump_json(answer, indent=2).decode())
 
 
 def print_json_text(text: str | bytes) -> None:
     """JSON that was made elsewhere, indented."""
-    _write(json.dumps(json.loads(text), indent=2, ensure_ascii=False))
+    print_exactly(json.dumps(json.loads(text), indent=2, ensure_ascii=False))
+
+
+def print_exactly(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - this is where commands print
 
 
 def print_line(text: str = "", *, indent: str = "") -> None:
     """A sentence, broken between words where the terminal ends."""
     room = _room()
     if room is None or len(text) <= room:
-        _write(text)
+        print_exactly(text)
     else:
-        _write(textwrap.fill(text, room, subsequent_indent=indent, break_on_hyphens=False))
+        print_exactly(
+            textwrap.fill(
+                text,
+                room,
+                subsequent_indent=indent,
+                break_on_hyphens=False,
+                break_long_words=False,
+            )
+        )
 
 
 def print_reasons(reasons: Mapping[str, str]) -> None:
@@ -94,8 +106,8 @@ def print_table(
     table = [_column(name, [row[place] for row in listed]) for place, name in enumerate(columns)]
     table, widths = _fitted(table, wrapped, _room())
     print_line(title)
-    _write(_joined([column.title for column in table], table, widths))
-    _write(GAP.join("─" * width for width in widths))
+    print_exactly(_joined([column.title for column in table], table, widths))
+    print_exactly(GAP.join("─" * width for width in widths))
     for number in range(len(listed)):
         cells = [column.cells[number] for column in table]
         _print_row(cells, table, widths, wrapped)
@@ -190,7 +202,7 @@ def _print_row(cells: list[str], table: list[_Column], widths: list[int], wrappe
     ]
     for number in range(max(len(part) for part in parts)):
         line = [part[number] if number < len(part) else "" for part in parts]
-        _write(_joined(line, table, widths))
+        print_exactly(_joined(line, table, widths))
 
 
 def _joined(cells: list[str], table: list[_Column], widths: list[int]) -> str:
@@ -199,10 +211,6 @@ def _joined(cells: list[str], table: list[_Column], widths: list[int]) -> str:
         for cell, column, width in zip(cells, table, widths, strict=True)
     )
     return GAP.join(aligned).rstrip()
-
-
-def _write(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - this is where commands print
 
 
 def _cut(cell: str, width: int) -> str:
