@@ -1,5 +1,6 @@
 """The HTTP application: assembly only."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TypedDict
@@ -9,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app.api import ROUTERS, errors
 from app.api.guards import AnySlash, LocalOnly
-from app.bootstrap import Resources, open_resources
+from app.bootstrap import Resources, open_resources, warm_up
 from app.core.config import Settings
 
 DESCRIPTION = """
@@ -31,7 +32,9 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         async with open_resources(settings) as resources:
+            warming = asyncio.create_task(warm_up(resources))
             yield {"resources": resources}
+            warming.cancel()
 
     app = FastAPI(
         title="ETFTrader",

@@ -55,7 +55,7 @@ def server(
 def _wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:
     while process.poll() is None:
         try:
-            if httpx2.get(f"{address}/ready").status_code == 200:
+            if httpx2.get(f"{address}/ready", timeout=60).status_code == 200:
                 return
         except httpx2.TransportError:
             time.sleep(0.1)
@@ -65,7 +65,7 @@ def _wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:
 @pytest.mark.timeout(600)
 def test_schemathesis_finds_no_fault_in_any_operation(server: str, tmp_path: Path) -> None:
     body = {"name": "Contract", "initial_capital": "100000", "market": "us"}
-    created = httpx2.post(f"{server}/api/portfolios", json=body)
+    created = httpx2.post(f"{server}/api/portfolios", json=body, timeout=60)
     assert created.status_code == 201, created.text
     options = ["--max-examples", str(EXAMPLES), "--checks", ",".join(CHECKS), "--seed", "1"]
     run = subprocess.run(
