@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Row, Select, String, func, literal_column, select, text
+from sqlalchemy import Row, Select, String, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.money import ZERO, to_cents
@@ -46,11 +46,12 @@ _lines: OrderedDict[_Key, bytes] = OrderedDict()
 # `xmin` is PostgreSQL's own version of a row: it changes with every update, and every entry of the
 # ledger updates the row of its portfolio.
 _VERSION = "CAST(portfolios.xmin AS text)"
-_VERSIONS = text("""
+_VERSIONS = """
     SELECT id, CAST(xmin AS text) AS version, market FROM portfolios
-    WHERE owner_id = :owner_id AND (CAST(:status AS text) IS NULL OR status = :status)
-    ORDER BY id LIMIT :limit OFFSET :offset
-    """)
+    WHERE owner_id = %(owner_id)s
+        AND (CAST(%(status)s AS text) IS NULL OR status = CAST(%(status)s AS text))
+    ORDER BY id LIMIT %(limit)s OFFSET %(offset)s
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,8 @@ async def listed(
 ) -> bytes:
     """This owner's portfolios, oldest first: the JSON of a list of `PortfolioItem`."""
     about = {"owner_id": owner_id, "status": status, "limit": limit, "offset": offset}
-    rows = (await session.execute(_VERSIONS, about)).all()
+    connection = await session.connection()
+    rows = (await connection.exec_driver_sql(_VERSIONS, about)).all()
     markets = {
         code: await market_data.snapshot(session, code) for code in {row.market for row in rows}
     }
