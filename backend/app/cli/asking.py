@@ -24,16 +24,19 @@ SetOption = Annotated[
 
 
 def given(model: type[Model], values: Mapping[str, object]) -> Model:
-    """The model of what was typed; None counts as left out. Exit code 2 where it does not fit."""
+    """The model of what was typed. Exit code 2 where it does not fit."""
     try:
-        return model.model_validate(
-            {name: value for name, value in values.items() if value is not None}
-        )
+        return model.model_validate(values)
     except ValidationError as error:
         fault = error.errors(include_input=False, include_url=False, include_context=False)[0]
         place = ".".join(str(part) for part in fault["loc"])
         message = fault["msg"].removeprefix("Value error, ")
         raise typer.BadParameter(f"{place}: {message}" if place else message) from None
+
+
+def typed(**options: object) -> dict[str, object]:
+    """The options that were not left out."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def settings_from(pairs: Sequence[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 from app.cli import portfolio_tables as tables
 from app.cli import rebalance
 from app.cli.app import new_app
-from app.cli.asking import SetOption, given, settings_from
+from app.cli.asking import SetOption, given, settings_from, typed
 from app.cli.failing import say
 from app.cli.once import KeyOption, checked_key, once
 from app.cli.output import print_json, print_json_text
@@ -62,7 +62,8 @@ def create(
     """
     chosen = _chosen(settings, optimizer, num_positions, drift_threshold)
     body = given(
-        PortfolioCreate, {"name": name, "initial_capital": capital, "market": market, **chosen}
+        PortfolioCreate,
+        {"name": name, "initial_capital": capital, **typed(market=market), **chosen},
     )
 
     async def command(context: Context) -> tuple[PortfolioRead, tuple[Undecided, ...]]:
@@ -187,7 +188,7 @@ def change(
 ) -> None:
     """Change the name or any rule; what is left out stays as it is."""
     chosen = _chosen(settings, optimizer, num_positions, drift_threshold)
-    body = given(PortfolioPatch, {"name": name, **chosen})
+    body = given(PortfolioPatch, {**typed(name=name), **chosen})
 
     async def command(context: Context) -> PortfolioRead:
         portfolio = await context.portfolio(portfolio_id, locked=True)
@@ -219,7 +220,7 @@ def deposit(
     json: JsonOption = False,
 ) -> None:
     """Pay money in, or out with a negative amount."""
-    body = given(CashCreate, {"amount": amount, "note": note})
+    body = given(CashCreate, typed(amount=amount, note=note))
     checked_key(key)
 
     async def command(context: Context) -> CashRead:
@@ -279,11 +280,8 @@ def _chosen(
     drift_threshold: str | None,
 ) -> dict[str, Any]:
     threshold = settings_from([f"drift_threshold={drift_threshold}"]) if drift_threshold else {}
-    options = {"optimizer": optimizer, "num_positions": num_positions, **threshold}
-    return {
-        **settings_from(settings or []),
-        **{name: value for name, value in options.items() if value is not None},
-    }
+    options = typed(optimizer=optimizer, num_positions=num_positions)
+    return {**settings_from(settings or []), **options, **threshold}
 
 
 for rebalancing_command in (rebalance.drift, rebalance.rebalance, rebalance.execute):

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from app.cli import portfolio_tables as tables
-from app.cli.asking import given
+from app.cli.asking import given, typed
 from app.cli.once import KeyOption, checked_key, once
 from app.cli.output import print_json
 from app.cli.runtime import MAX_ID, Context, JsonOption, PortfolioId, run
@@ -44,7 +44,7 @@ def rebalance(
     json: JsonOption = False,
 ) -> None:
     """Propose what to trade at the latest close, and why; nothing is traded without --execute."""
-    body = given(RebalanceRequest, {"execute": execute, "force": force, "budget": budget})
+    body = given(RebalanceRequest, typed(execute=execute, force=force, budget=budget))
     checked_key(key)
 
     async def command(context: Context) -> RebalanceRead:

@@ -6,7 +6,7 @@ from uuid import uuid4
 import typer
 
 from app.cli.app import new_app
-from app.cli.asking import given
+from app.cli.asking import given, typed
 from app.cli.once import KeyOption, checked_key, once
 from app.cli.output import describe, print_facts, print_json, print_line, shares
 from app.cli.runtime import Context, JsonOption, PortfolioId, run
@@ -39,15 +39,15 @@ def trade(
     """Trade one order on paper, at the latest close plus costs, whole or not at all."""
     body = given(
         TradeCreate,
-        {
-            "portfolio_id": portfolio_id,
-            "ticker": ticker,
-            "side": side,
-            "quantity": quantity,
-            "notional": notional,
-            "order_type": OrderType.LIMIT if limit is not None else None,
-            "limit_price": limit,
-        },
+        typed(
+            portfolio_id=portfolio_id,
+            ticker=ticker,
+            side=side,
+            quantity=quantity,
+            notional=notional,
+            order_type=OrderType.LIMIT if limit is not None else None,
+            limit_price=limit,
+        ),
     )
     checked_key(key)
 
