@@ -362,7 +362,7 @@ def upgrade() -> None:
             name=op.f("ck_ledger_entries_trade_names_its_etf"),
         ),
         sa.CheckConstraint(
-            "CASE kind WHEN 'deposit' THEN amount > 0 AND etf_id IS NULL WHEN 'withdrawal' THEN amount < 0 AND etf_id IS NULL WHEN 'buy' THEN amount <= 0 AND quantity > 0 AND price > 0 WHEN 'sell' THEN quantity > 0 AND price > 0 WHEN 'split' THEN amount >= 0 AND quantity > '-Infinity' WHEN 'dividend' THEN amount >= 0 ELSE false END",
+            "(CASE kind WHEN 'deposit' THEN amount > 0 AND etf_id IS NULL WHEN 'withdrawal' THEN amount < 0 AND etf_id IS NULL WHEN 'buy' THEN amount <= 0 AND quantity > 0 AND price > 0 AND reference_price > 0 AND price_date IS NOT NULL WHEN 'sell' THEN quantity > 0 AND price > 0 AND reference_price > 0 AND price_date IS NOT NULL WHEN 'split' THEN amount >= 0 AND quantity > '-Infinity' WHEN 'dividend' THEN amount >= 0 ELSE false END) IS TRUE",
             name=op.f("ck_ledger_entries_kind_has_its_columns"),
         ),
         sa.CheckConstraint(

@@ -34,14 +34,16 @@ class LedgerEntry(Base):
         CheckConstraint("amount > '-Infinity' AND amount < 'Infinity'", name="amount_is_finite"),
         CheckConstraint("fee >= 0 AND fee < 'Infinity'", name="fee_is_not_negative"),
         CheckConstraint(
-            "CASE kind"
+            "(CASE kind"
             " WHEN 'deposit' THEN amount > 0 AND etf_id IS NULL"
             " WHEN 'withdrawal' THEN amount < 0 AND etf_id IS NULL"
             " WHEN 'buy' THEN amount <= 0 AND quantity > 0 AND price > 0"
+            " AND reference_price > 0 AND price_date IS NOT NULL"
             " WHEN 'sell' THEN quantity > 0 AND price > 0"
+            " AND reference_price > 0 AND price_date IS NOT NULL"
             " WHEN 'split' THEN amount >= 0 AND quantity > '-Infinity'"
             " WHEN 'dividend' THEN amount >= 0"
-            " ELSE false END",
+            " ELSE false END) IS TRUE",
             name="kind_has_its_columns",
         ),
         CheckConstraint(

@@ -79,7 +79,9 @@ def bought(etf_id: int) -> Entry:
         fee=Decimal("1.00"),
         etf_id=etf_id,
         quantity=Decimal(10),
+        reference_price=Decimal(10),
         price=Decimal(10),
+        price_date=DAY,
     )
 
 

@@ -48,7 +48,9 @@ def bought(market: MarketSnapshot, ticker: str, shares: int, cost: str, day: dat
         fee=Decimal("1.00"),
         etf_id=market.etfs[market.row(ticker)].id,
         quantity=Decimal(shares),
+        reference_price=Decimal(10),
         price=Decimal(10),
+        price_date=day,
     )
 
 
@@ -60,7 +62,9 @@ def sold(market: MarketSnapshot, ticker: str, shares: int, proceeds: str) -> Ent
         "test",
         etf_id=market.etfs[market.row(ticker)].id,
         quantity=Decimal(shares),
+        reference_price=Decimal(10),
         price=Decimal(10),
+        price_date=LATE,
     )
 
 
