@@ -1,11 +1,11 @@
 """Market data: bring them in, see what there is and what was refused."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.cli.app import new_app
 from app.cli.asking import given
@@ -16,18 +16,20 @@ from app.market_data.validation import Reason
 from app.schemas.base import Input, Ticker
 from app.schemas.data import DataStatus, MarketStatus, QuarantineList
 from app.services import data_issues, data_status, importing, updating
-from app.services.arrivals import ImportReport
 from app.services.updating import Update
 
 app = new_app("Import market data; see what there is and what was refused.")
 
 
+PricesArgument = Annotated[
+    Path, typer.Argument(metavar="PRICES", help="Parquet or CSV: ticker, date, OHLC, volume.")
+]
+
+
 @app.command("import")
 def import_prices(
     *,
-    prices: Annotated[
-        Path, typer.Argument(metavar="PRICES", help="Parquet or CSV: ticker, date, OHLC, volume.")
-    ],
+    prices: PricesArgument,
     metadata: Annotated[
         Path | None, typer.Option(metavar="FILE", help="CSV of facts about the ETFs.")
     ] = None,
@@ -49,25 +51,22 @@ def import_prices(
 
     async def command(context: Context) -> Update:
         with bars() as progress:
-
-            async def bring(session: AsyncSession) -> ImportReport:
-                return await importing.import_files(
-                    session,
-                    market,
-                    prices,
-                    metadata=metadata,
-                    vix=vix,
-                    traded=traded,
-                    now=context.now,
-                    data_version=uuid4(),
-                    progress=progress,
-                )
-
+            files = partial(
+                importing.import_files,
+                market=market,
+                prices=prices,
+                metadata=metadata,
+                vix=vix,
+                traded=traded,
+                now=context.now,
+                data_version=uuid4(),
+                progress=progress,
+            )
             resources = context.resources
             return await updating.update(
                 resources.sessions,
                 resources.market_data,
-                bring,
+                files,
                 now=context.now,
                 progress=progress,
             )

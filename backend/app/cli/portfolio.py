@@ -7,7 +7,7 @@ import typer
 from pydantic import TypeAdapter
 
 from app.cli import portfolio_tables as tables
-from app.cli import rebalance
+from app.cli import portfolio_trades, rebalance
 from app.cli.app import new_app
 from app.cli.asking import SetOption, given, settings_from, typed
 from app.cli.failing import say
@@ -284,5 +284,5 @@ def _chosen(
     return {**settings_from(settings or []), **options, **threshold}
 
 
-for rebalancing_command in (rebalance.drift, rebalance.rebalance, rebalance.execute):
-    app.command()(rebalancing_command)
+for another in (rebalance.drift, rebalance.rebalance, rebalance.execute, portfolio_trades.trades):
+    app.command()(another)

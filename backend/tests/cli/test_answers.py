@@ -12,6 +12,10 @@ SAME = {
     "portfolio show {id}": "/api/portfolios/{id}",
     "portfolio positions {id}": "/api/positions/{id}",
     "portfolio drift {id}": "/api/positions/{id}/drift",
+    "portfolio trades {id}": "/api/trades/{id}",
+    "portfolio trades {id} --side buy --start-date 2025-06-12 --limit 2": (
+        "/api/trades/{id}?side=buy&start_date=2025-06-12&limit=2"
+    ),
     "performance {id} --period 1M --benchmark BBB": "/api/performance/{id}?period=1M&benchmark=BBB",
     "performance {id} --attribution": "/api/performance/{id}/attribution",
     "risk {id}": "/api/risk/{id}",
@@ -66,6 +70,7 @@ def test_tables_fit_eighty_columns(etftrader: Installation, held: str) -> None:
         "portfolio create Name 1000 --set max_weight=2",
         "portfolio create Name 1000 --set max_weight=NaN",
         "portfolio create Name 1000 --set factor_weights.luck=1",
+        "portfolio trades 1 --start-date 2025-06-02 --end-date 2025-06-01",
         "portfolio deposit 1 0",
         "portfolio rebalance 1 --budget -5",
         "performance 1 --period 2Y",
