@@ -90,7 +90,7 @@ def _show_update(update: Update) -> None:
     )
     for series in report.series:
         for reason, count in series.reasons.items():
-            print_line(f"Quarantined {series.series}: {count} because {reason.sentence}")
+            print_line(f"Quarantined {series.series}: {count}. {reason.sentence}")
     if not report.changed:
         print_line("Nothing changed: these data were here already.")
     if update.scored is not None and update.marked is not None:
