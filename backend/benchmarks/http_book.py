@@ -32,11 +32,12 @@ from sqlalchemy.engine import make_url
 
 from app.core import embedded, migrations
 from app.core.database import open_engine, open_sessions, unit_of_work
-from tests.small_market import TICKERS, write_small_market
+from tests.small_market import write_small_market
 
 CONNECTIONS = 16
 PORTFOLIOS = 20
-POSITIONS = len(TICKERS)
+POSITIONS = 20
+TICKERS = tuple(f"ETF{number:02}" for number in range(POSITIONS))
 
 PEER_QUERY = """
     SELECT id, name, market, status, initial_capital::text, cash::text, last_sequence, opened_on,
@@ -148,7 +149,7 @@ async def prepare(database_url: str, port: int) -> list[int]:
     """The market, and 20 portfolios that hold every ETF of it, made over HTTP."""
     engine = open_engine(database_url)
     async with unit_of_work(open_sessions(engine)) as session:
-        await write_small_market(session)
+        await write_small_market(session, tickers=TICKERS)
     await engine.dispose()
     connection = await Connection.open(port)
     portfolio_ids = []

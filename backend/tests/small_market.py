@@ -1,5 +1,6 @@
 """A market of a few ETFs over some 300 sessions, written with plain INSERTs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from uuid import UUID, uuid4
@@ -31,13 +32,15 @@ class SmallMarket:
     closes: dict[str, tuple[float, ...]]
 
 
-async def write_small_market(session: AsyncSession, code: str = "us") -> SmallMarket:
+async def write_small_market(
+    session: AsyncSession, code: str = "us", tickers: Sequence[str] = TICKERS
+) -> SmallMarket:
     """Fill the empty market `code`; the caller commits. The same prices every time."""
     random = np.random.default_rng(20250630)
     days = tuple(day.item() for day in calendar.sessions(FIRST, LATEST))
     ids: dict[str, int] = {}
     closes: dict[str, tuple[float, ...]] = {}
-    for number, ticker in enumerate((*TICKERS, *LAST_BARS)):
+    for number, ticker in enumerate((*tickers, *LAST_BARS)):
         length = len(days) - LAST_BARS.get(ticker, 0)
         ids[ticker] = await _write_etf(session, code, ticker, number, days[length - 1])
         steps = random.normal(0.0002 + 0.0001 * (number % 5), 0.008, length)
