@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy import select
 
@@ -12,13 +11,8 @@ from app.core import calendar, embedded, logging, migrations
 from app.core.cache import ByteCache, open_cache
 from app.core.config import Settings
 from app.core.database import Sessions, open_engine, open_sessions, reading
-from app.core.errors import NoMarketData, Unavailable
-from app.core.progress import Progress
 from app.market_data.live import MarketData
 from app.models import LOCAL_USER, User
-from app.quant.errors import QuantError
-from app.schemas.settings import default_settings
-from app.services import demo, strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,33 +72,6 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         finally:
             await cache.close()
             await engine.dispose()
-
-
-async def warm_up(resources: Resources) -> None:
-    """Do beforehand what the first requests would wait for: load the market, score it once."""
-    with suppress(NoMarketData, Unavailable, QuantError):
-        async with reading(resources.sessions) as session:
-            code = await resources.market_data.default_market(session)
-            market = await resources.market_data.snapshot(session, code)
-        settings = default_settings(resources.settings)
-        await strategy.scores_at(market, settings, market.latest_session)
-
-
-def prepare_first_run(settings: Settings, *, now: datetime, progress: Progress) -> None:
-    """Give a new installation its demo market and demo portfolio; see `services.demo.prepare`."""
-
-    async def prepare() -> None:
-        async with open_resources(settings) as resources:
-            await demo.prepare(
-                resources.sessions,
-                resources.market_data,
-                owner_id=resources.owner_id,
-                settings=default_settings(settings),
-                now=now,
-                progress=progress,
-            )
-
-    asyncio.run(prepare())
 
 
 async def _local_user(sessions: Sessions) -> int:

@@ -10,7 +10,8 @@ from starlette.middleware.cors import CORSMiddleware
 
 from app.api import ROUTERS, errors
 from app.api.guards import AnySlash, LocalOnly
-from app.bootstrap import Resources, open_resources, warm_up
+from app.api.warming import warm_up
+from app.bootstrap import Resources, open_resources
 from app.core.config import Settings
 
 DESCRIPTION = """

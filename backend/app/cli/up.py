@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from app.bootstrap import prepare_first_run
 from app.cli.app import new_app
 from app.cli.failing import failures_in_one_sentence
 from app.cli.progress import bars
 from app.core.clock import utc_now
 from app.core.config import Settings
+from app.supervisor import first_run
 from app.supervisor import up as supervise
 
 app = new_app()
@@ -33,4 +33,4 @@ def up(port: PortOption = None) -> None:
 
 def _prepare(settings: Settings) -> None:
     with bars() as progress:
-        prepare_first_run(settings, now=utc_now(), progress=progress)
+        first_run.prepare(settings, now=utc_now(), progress=progress)

@@ -89,4 +89,5 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             variable = "_".join(str(part) for part in first["loc"]).upper()
-            raise Misconfigured(f"The setting {variable} is wrong: {first['msg']}.") from None
+            fault = first["msg"].removeprefix("Value error, ")
+            raise Misconfigured(f"The setting {variable} is wrong: {fault}.") from None

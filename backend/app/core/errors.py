@@ -81,7 +81,8 @@ class NoMarketData(Conflict):
 
     def __init__(self, market: str) -> None:
         super().__init__(
-            f"The market '{market}' has no prices yet: import them with 'etftrader data import'."
+            f"The market '{market}' has no prices yet: 'etftrader data import' brings real ones, "
+            "'etftrader up' makes the simulated ones."
         )
 
 
