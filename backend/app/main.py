@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TypedDict
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
 from app.api import ROUTERS, errors
@@ -37,12 +38,14 @@ def create_app(settings: Settings) -> FastAPI:
             yield {"resources": resources}
             warming.cancel()
 
-    app = FastAPI(
+    # Its pages /docs and /redoc take their scripts from the installed package: no internet needed.
+    app = FastAPIOffline(
         title="ETFTrader",
         version="0.1.0",
         description=DESCRIPTION,
         lifespan=lifespan,
         debug=False,
+        static_url="/static/docs",
         redirect_slashes=False,
         max_body_size=MAX_BODY_BYTES,
         responses=errors.problems(*errors.ALWAYS),

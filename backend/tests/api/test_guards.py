@@ -1,5 +1,7 @@
 """Hostile and careless requests get a problem document, never a 5xx, an echo or a traceback."""
 
+import re
+
 import httpx2
 import pytest
 
@@ -99,3 +101,13 @@ async def test_an_idempotency_key_that_cannot_be_kept_is_refused(
         headers=[(b"Idempotency-Key", key.encode("latin-1"))],
     )
     assert response.status_code == 422
+
+
+@pytest.mark.parametrize("page", ["/docs", "/redoc"])
+async def test_the_description_needs_no_other_server(client: httpx2.AsyncClient, page: str) -> None:
+    html = (await client.get(page)).text
+    scripts = re.findall(r'(?:src|href)="([^"]+)"', html)
+    assert scripts
+    for address in scripts:
+        assert address.startswith("/static/docs/")
+        assert (await client.get(address)).status_code == 200
