@@ -16,13 +16,13 @@ import cvxpy
 import numpy as np
 import pandas as pd
 
-from app.quant.construction import Book, ConstructionSettings, construct
+from app.quant.construction import ConstructionSettings, Invested, construct
 from app.quant.covariance import estimate
 from app.quant.optimizers import OPTIMIZERS, MeanVariance, Problem, Simple
 from app.quant.optimizers.qp import solve
 from app.quant.optimizers.weights import program
 from app.quant.panel import FloatArray, Panel
-from app.quant.selection import SelectionRules, Standing, select
+from app.quant.selection import Circumstances, SelectionRules, select
 from tests.shared_data import SHARED
 
 with warnings.catch_warnings():
@@ -121,10 +121,10 @@ def held(problem: Problem) -> Problem:
 def main() -> None:
     real = (SHARED / "data" / "etf_prices.parquet").is_file()
     panel, scores = real_market() if real else simulated_market()
-    kept, book = Kept(), Book(1e6)
+    kept, book = Kept(), Invested(1e6)
     construct(panel, scores, ConstructionSettings(optimizer=kept), book)
     problem = held(kept.problem[0])
-    rows = select(panel, scores, SelectionRules(), Standing()).rows
+    rows = select(panel, scores, SelectionRules(), Circumstances()).rows
     rule = MeanVariance()
     expected = rule.expected_returns(problem)
     prices = pd.DataFrame(panel.adjusted[rows, -253:].T)
@@ -144,9 +144,9 @@ def main() -> None:
         for name, chosen in settings.items()
     }
     whole["mvo, 20 names held"] = lambda: construct(
-        panel, scores, settings["mvo"], Book(1e6, weights)
+        panel, scores, settings["mvo"], Invested(1e6, weights)
     )
-    whole["  of it selection"] = lambda: select(panel, scores, SelectionRules(), Standing())
+    whole["  of it selection"] = lambda: select(panel, scores, SelectionRules(), Circumstances())
     whole["  of it covariance"] = lambda: estimate(panel, rows, 252)
     whole["PyPortfolioOpt: covariance, weights (no selection)"] = peer_of_all
     table(f"from scores to weights; target {TARGET_MS} ms each", whole)

@@ -15,7 +15,7 @@ from app.quant.liquidity import measure
 from app.quant.optimizers import Limits, MeanVariance, Optimizer, Problem
 from app.quant.optimizers.problem import TOLERANCE
 from app.quant.panel import FloatArray, IntArray, Panel
-from app.quant.selection import Selection, SelectionRules, Standing, select
+from app.quant.selection import Circumstances, Selection, SelectionRules, select
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class ConstructionSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class Invested:
     """What is held now: weights by ticker (fractions of `value`), and the value in money."""
 
     value: float
@@ -71,7 +71,7 @@ def construct(
     panel: Panel,
     composites: FloatArray,
     settings: ConstructionSettings,
-    book: Book,
+    invested: Invested,
     *,
     groups: Sequence[str] = (),
     barred: Mapping[str, str] | None = None,
@@ -87,9 +87,9 @@ def construct(
     """
     rules = settings.selection
     rules = replace(rules, history=max(rules.history, settings.lookback))
-    held = frozenset(ticker for ticker, weight in book.weights.items() if weight > 0.0)
-    standing = Standing(held, barred or {}, excluded)
-    selection = select(panel, composites, rules, standing)
+    held = frozenset(ticker for ticker, weight in invested.weights.items() if weight > 0.0)
+    circumstances = Circumstances(held, barred or {}, excluded)
+    selection = select(panel, composites, rules, circumstances)
     risk = _risk(panel, selection, settings)
     problem = Problem(
         tickers=tuple(pick.ticker for pick in selection.picks),
@@ -97,27 +97,33 @@ def construct(
         ranks=np.arange(1, len(selection.picks) + 1),
         covariance=risk.covariance,
         sigma=risk.sigma,
-        current=np.array([book.weights.get(pick.ticker, 0.0) for pick in selection.picks]),
+        current=np.array([invested.weights.get(pick.ticker, 0.0) for pick in selection.picks]),
         groups=tuple(groups[row] if groups else "" for row in selection.rows),
         limits=settings.limits,
         complete=selection.shortfall is None,
-        **_cost_rates(panel, selection.rows, settings, book.value),
+        **_cost_rates(panel, selection.rows, settings, invested.value),
     )
     weights = settings.optimizer.solve(problem)
     return Target(
-        tuple(
-            TargetWeight(
-                pick.ticker,
-                float(weight),
-                pick.rank,
-                pick.composite,
-                pick.reason + _bound(float(weight), settings.limits),
-            )
-            for pick, weight in zip(selection.picks, weights, strict=True)
-        ),
+        _positions(selection, weights, settings.limits),
         settings.limits.cash_buffer,
         selection,
         risk.shrinkage,
+    )
+
+
+def _positions(
+    selection: Selection, weights: FloatArray, limits: Limits
+) -> tuple[TargetWeight, ...]:
+    return tuple(
+        TargetWeight(
+            pick.ticker,
+            weight,
+            pick.rank,
+            pick.composite,
+            pick.reason + _bound(weight, limits),
+        )
+        for pick, weight in zip(selection.picks, weights.tolist(), strict=True)
     )
 
 

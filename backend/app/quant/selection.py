@@ -37,7 +37,7 @@ class SelectionRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Circumstances:
     """What is known of the portfolio and its limits on the day: tickers.
 
     `barred` gives for each name the reason, as it is to be read ("barred until 2025-07-31").
@@ -93,28 +93,30 @@ class Selection:
 
 
 def select(
-    panel: Panel, composites: FloatArray, rules: SelectionRules, standing: Standing
+    panel: Panel, composites: FloatArray, rules: SelectionRules, circumstances: Circumstances
 ) -> Selection:
     """Choose from `composites` (one per row of `panel`, NaN = no score) at the panel's end.
 
     Raises InsufficientHistory where the panel is shorter than the returns asked for.
     """
     scored = by_composite(panel.tickers, composites)
-    order = [row for row in scored if panel.tickers[row] not in standing.excluded]
-    taken, objections = _take(panel, _walk(panel, order, rules, standing), rules, standing)
+    order = [row for row in scored if panel.tickers[row] not in circumstances.excluded]
+    taken, objections = _take(
+        panel, _walk(panel, order, rules, circumstances), rules, circumstances
+    )
 
     places = {row: place for place, row in enumerate(order, start=1)}
     picks = tuple(
-        _pick(panel, row, places[row], rules, composites=composites, standing=standing)
+        _pick(panel, row, places[row], rules, composites=composites, circumstances=circumstances)
         for row in sorted(taken, key=places.__getitem__)
     )
     last = scored.index(picks[-1].row) if picks else len(scored)
     passed = [
         Passed(panel.tickers[row], places.get(row), _why_not(row, places, objections, rules))
         for position, row in enumerate(scored)
-        if row not in taken and (position < last or panel.tickers[row] in standing.held)
+        if row not in taken and (position < last or panel.tickers[row] in circumstances.held)
     ]
-    unscored = sorted(standing.held - {panel.tickers[row] for row in scored})
+    unscored = sorted(circumstances.held - {panel.tickers[row] for row in scored})
     passed += [Passed(ticker, None, "held, but without a score") for ticker in unscored]
     return Selection(picks, tuple(passed), rules.num_positions)
 
@@ -127,16 +129,16 @@ def by_composite(tickers: Sequence[str], composites: FloatArray) -> list[int]:
 
 
 def _walk(
-    panel: Panel, order: Sequence[int], rules: SelectionRules, standing: Standing
+    panel: Panel, order: Sequence[int], rules: SelectionRules, circumstances: Circumstances
 ) -> list[int]:
     """Held names within the buffer, then the rest."""
-    kept = [row for row in order[: rules.last_kept] if panel.tickers[row] in standing.held]
+    kept = [row for row in order[: rules.last_kept] if panel.tickers[row] in circumstances.held]
     first = set(kept)
     return kept + [row for row in order if row not in first]
 
 
 def _take(
-    panel: Panel, walk: Sequence[int], rules: SelectionRules, standing: Standing
+    panel: Panel, walk: Sequence[int], rules: SelectionRules, circumstances: Circumstances
 ) -> tuple[list[int], dict[int, str]]:
     """The rows taken along the walk, and the objection to each one passed over on the way."""
     taken: list[int] = []
@@ -145,7 +147,7 @@ def _take(
     for row, deviation in _deviations(panel, walk, rules.history):
         if len(taken) == rules.num_positions:
             break
-        objection = standing.barred.get(panel.tickers[row])
+        objection = circumstances.barred.get(panel.tickers[row])
         if objection is None and np.isnan(deviation).any():
             objection = f"closes missing within the last {rules.history} returns"
         if objection is None and deviations:
@@ -179,9 +181,9 @@ def _pick(
     rules: SelectionRules,
     *,
     composites: FloatArray,
-    standing: Standing,
+    circumstances: Circumstances,
 ) -> Pick:
-    held = panel.tickers[row] in standing.held
+    held = panel.tickers[row] in circumstances.held
     reason = f"rank {place}, held" if held else f"rank {place}"
     if held and place > rules.num_positions:
         reason += f" and within the buffer of {rules.last_kept}"

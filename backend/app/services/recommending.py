@@ -9,7 +9,7 @@ from app.quant.factors.scoring import Scores
 from app.schemas.recommendation import PassedOver, Recommendation, Recommendations
 from app.schemas.settings import PortfolioSettings
 from app.services import freshness, strategy
-from app.services.strategy import Position, Standing
+from app.services.strategy import Standing, Wanted
 
 CAPITAL = Decimal(100_000)
 """What the costs of trading are estimated on."""
@@ -40,7 +40,7 @@ async def recommend(
     )
 
 
-def _described(market: MarketSnapshot, scores: Scores, position: Position) -> Recommendation:
+def _described(market: MarketSnapshot, scores: Scores, position: Wanted) -> Recommendation:
     row = market.row_of[position.ticker]
     etf = market.etfs[row]
     return Recommendation(

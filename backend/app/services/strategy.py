@@ -17,7 +17,7 @@ import numpy as np
 
 from app.market_data.snapshot import EtfFacts, MarketSnapshot
 from app.models import Portfolio
-from app.quant.construction import Book, ConstructionSettings, Target, construct
+from app.quant.construction import ConstructionSettings, Invested, Target, construct
 from app.quant.drift import DriftMode, DriftPolicy
 from app.quant.factors.cross_section import Composite
 from app.quant.factors.scoring import FactorWeights, Scores, ScoreSettings, ScoreWithin, score
@@ -41,7 +41,7 @@ REMEMBERED_SCORES = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class Wanted:
     """A weight that is wanted and why; both fractions of the whole portfolio."""
 
     ticker: str
@@ -53,7 +53,7 @@ class Position:
 class Targets:
     """What to hold, best first, names passed over, and a sentence where too few were eligible."""
 
-    positions: tuple[Position, ...]
+    positions: tuple[Wanted, ...]
     passed: tuple[Passed, ...]
     shortfall: str | None
 
@@ -224,11 +224,11 @@ async def targets_at(
     free = part * max(1.0 - sum(kept.values()), 0.0)
     target = await asyncio.to_thread(_construct, market, settings, scores, (standing, free))
     positions = tuple(
-        Position(position.ticker, position.weight * free, position.reason)
+        Wanted(position.ticker, position.weight * free, position.reason)
         for position in target.positions
     )
     positions += tuple(
-        Position(ticker, weight, f"held, and without a close on {session}")
+        Wanted(ticker, weight, f"held, and without a close on {session}")
         for ticker, weight in kept.items()
     )
     passed = tuple(name for name in target.selection.passed if name.ticker not in kept)
@@ -251,7 +251,7 @@ def _construct(
         market.panel.until(session),
         scores.composite,
         construction_settings(settings),
-        Book(float(standing.value) * free, movable),
+        Invested(float(standing.value) * free, movable),
         groups=market.facts.asset_class.tolist() if settings.asset_class_caps else (),
         barred=standing.barred,
         excluded=standing.frozen,

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.quant.panel import FloatArray, Panel
-from app.quant.selection import Passed, Selection, SelectionRules, Standing, select
+from app.quant.selection import Circumstances, Passed, Selection, SelectionRules, select
 
 NAMES = "ABCDEFGHIJ"
 
@@ -25,9 +25,13 @@ SCORES = np.linspace(1.0, 0.1, 10)
 
 
 def run(
-    panel: Panel, *, scores: FloatArray = SCORES, standing: Standing | None = None, n: int = 3
+    panel: Panel,
+    *,
+    scores: FloatArray = SCORES,
+    circumstances: Circumstances | None = None,
+    n: int = 3,
 ) -> Selection:
-    return select(panel, scores, SelectionRules(num_positions=n), standing or Standing())
+    return select(panel, scores, SelectionRules(num_positions=n), circumstances or Circumstances())
 
 
 def tickers(selection: Selection) -> str:
@@ -53,45 +57,45 @@ def test_a_twin_of_a_better_name_is_passed_over_and_says_whose() -> None:
 
 
 def test_a_barred_name_is_passed_over_with_its_reason_even_if_held() -> None:
-    standing = Standing(held={"A"}, barred={"A": "barred until 2025-07-31"})
-    selection = run(market(), standing=standing)
+    circumstances = Circumstances(held={"A"}, barred={"A": "barred until 2025-07-31"})
+    selection = run(market(), circumstances=circumstances)
     assert tickers(selection) == "BCD"
     assert selection.passed == (Passed("A", 1, "barred until 2025-07-31"),)
 
 
 def test_an_excluded_name_has_no_place() -> None:
-    selection = run(market(), standing=Standing(excluded={"A"}))
+    selection = run(market(), circumstances=Circumstances(excluded={"A"}))
     assert [(pick.ticker, pick.rank) for pick in selection.picks] == [("B", 1), ("C", 2), ("D", 3)]
     assert selection.passed == (Passed("A", None, "excluded"),)
 
 
 def test_a_held_name_keeps_its_place_within_the_buffer() -> None:
-    selection = run(market(), standing=Standing(held={"D"}))
+    selection = run(market(), circumstances=Circumstances(held={"D"}))
     assert tickers(selection) == "ABD"
     assert selection.picks[-1].reason == "rank 4, held and within the buffer of 4"
     assert selection.passed == (Passed("C", 3, "rank 3 after 3 others"),)
 
 
 def test_a_held_name_outside_the_buffer_loses_its_place_and_says_so() -> None:
-    selection = run(market(), standing=Standing(held={"E"}))
+    selection = run(market(), circumstances=Circumstances(held={"E"}))
     assert tickers(selection) == "ABC"
     assert selection.passed == (Passed("E", 5, "held, but rank 5 is outside the buffer of 4"),)
 
 
 def test_a_held_name_is_not_swapped_for_its_better_twin() -> None:
-    selection = run(market({"D": "A"}), standing=Standing(held={"D"}))
+    selection = run(market({"D": "A"}), circumstances=Circumstances(held={"D"}))
     assert tickers(selection) == "BCD"
     assert selection.passed == (Passed("A", 1, "twin of D (1.000)"),)
 
 
 def test_of_two_held_twins_the_better_placed_stays() -> None:
-    selection = run(market({"B": "A"}), standing=Standing(held={"A", "B"}))
+    selection = run(market({"B": "A"}), circumstances=Circumstances(held={"A", "B"}))
     assert tickers(selection) == "ACD"
 
 
 def test_a_held_name_without_a_score_is_reported() -> None:
     scores = np.where(np.arange(10) == 2, np.nan, SCORES)
-    selection = run(market(), scores=scores, standing=Standing(held={"C"}))
+    selection = run(market(), scores=scores, circumstances=Circumstances(held={"C"}))
     assert selection.passed == (Passed("C", None, "held, but without a score"),)
 
 
@@ -123,7 +127,7 @@ def test_no_two_picks_correlate_above_the_limit_and_every_better_name_has_a_reas
     panel = market({"C": "A", "E": "B", "G": "B"}, seed=seed)
     rng = np.random.default_rng(seed)
     scores, held = rng.permutation(SCORES), set(rng.choice(list(NAMES), 3))
-    selection = select(panel, scores, SelectionRules(n, limit), Standing(held=held))
+    selection = select(panel, scores, SelectionRules(n, limit), Circumstances(held=held))
 
     closes = panel.adjusted[selection.rows, -253:]
     correlations = np.atleast_2d(np.corrcoef(closes[:, 1:] / closes[:, :-1] - 1.0))

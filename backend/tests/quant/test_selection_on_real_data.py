@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from app.quant.construction import Book, ConstructionSettings, Target, construct
+from app.quant.construction import ConstructionSettings, Invested, Target, construct
 from app.quant.optimizers import OPTIMIZERS
 from app.quant.panel import Panel
 from tests.shared_data import SHARED, needs_golden_scores
@@ -33,7 +33,7 @@ def target(request: pytest.FixtureRequest, closes: pd.DataFrame, composites: pd.
     sessions = closes.columns.to_numpy().astype("datetime64[D]")
     panel = Panel(tuple(closes.index), sessions, values, values, np.full_like(values, np.nan))
     settings = ConstructionSettings(optimizer=OPTIMIZERS[request.param])
-    return construct(panel, composites.to_numpy(), settings, Book(1e6))
+    return construct(panel, composites.to_numpy(), settings, Invested(1e6))
 
 
 def test_the_twenty_picks_hold_no_bet_twice(target: Target, closes: pd.DataFrame) -> None:
