@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests import servers
 from tests.app_fixtures import (
@@ -32,6 +33,12 @@ __all__ = [
 ]
 
 FOLDER_OF_RUN = "ETFTRADER_TEST_RUN"
+
+# Properties are about results: how long an example takes on a shared machine proves nothing. Where
+# nobody looks for a counterexample, the same examples every time: chance does not fail a change.
+settings.register_profile("patient", deadline=None)
+settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+settings.load_profile("repeatable" if servers.ENVIRONMENT.get("CI") else "patient")
 
 
 def pytest_configure(config: pytest.Config) -> None:
