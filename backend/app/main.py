@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
-from app.api import ROUTERS, errors
+from app.api import ROUTERS, description, errors
 from app.api.guards import AnySlash, LocalOnly
 from app.api.warming import warm_up
 from app.bootstrap import Resources, open_resources
@@ -53,6 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
     errors.install(app)
     for router in ROUTERS:
         app.include_router(router)
+    description.head_with_sentences(app)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
