@@ -10,7 +10,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
 from app.api import ROUTERS, description, errors
-from app.api.guards import AnySlash, LocalOnly
+from app.api.guards import AnySlash, BodyLimit, LocalOnly
 from app.api.warming import warm_up
 from app.bootstrap import Resources, open_resources
 from app.core.config import Settings
@@ -47,13 +47,13 @@ def create_app(settings: Settings) -> FastAPI:
         debug=False,
         static_url="/static/docs",
         redirect_slashes=False,
-        max_body_size=MAX_BODY_BYTES,
         responses=errors.problems(*errors.ALWAYS),
     )
     errors.install(app)
     for router in ROUTERS:
         app.include_router(router)
     description.head_with_sentences(app)
+    app.add_middleware(BodyLimit, most=MAX_BODY_BYTES)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -1,11 +1,11 @@
-"""What is checked before a request reaches a route: where it is sent, from where, and its path."""
+"""What is checked before a request reaches a route: its origin, its path, the size of its body."""
 
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.errors import problem
+from app.api.errors import MEANING, problem
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -41,6 +41,58 @@ class LocalOnly:
         if origin is None or (scope["type"] == "http" and scope["method"] in SAFE_METHODS):
             return True
         return origin in self._origins or origin in {f"http://{host}", f"https://{host}"}
+
+
+class BodyLimit:
+    """Answers 413 to a body over the limit, whoever would read it or not read it.
+
+    A body without a length is read before the request goes on, which the limit makes cheap.
+    """
+
+    def __init__(self, app: ASGIApp, *, most: int) -> None:
+        self._app = app
+        self._most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope) if scope["type"] == "http" else {}
+        length = headers.get("content-length", "")
+        if length.isdecimal() and int(length) > self._most:
+            await self._refuse(scope, receive, send)
+            return
+        if "transfer-encoding" in headers:
+            messages = await self._read(receive)
+            if messages is None:
+                await self._refuse(scope, receive, send)
+                return
+            receive = _again(messages, receive)
+        await self._app(scope, receive, send)
+
+    async def _read(self, receive: Receive) -> list[Message] | None:
+        """The messages of the whole body, or up to a hang-up; None where it is over the limit."""
+        messages: list[Message] = []
+        size, more = 0, True
+        while more:
+            message = await receive()
+            messages.append(message)
+            size += len(message.get("body", b""))
+            if size > self._most:
+                return None
+            more = message.get("more_body", False)
+        return messages
+
+    @staticmethod
+    async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        await problem(413, f"{MEANING[413]}.")(scope, receive, send)
+
+
+def _again(messages: list[Message], receive: Receive) -> Receive:
+    """Gives messages that were received already, then whatever follows them."""
+    unread = iter(messages)
+
+    async def replay() -> Message:
+        return next(unread, None) or await receive()
+
+    return replay
 
 
 class AnySlash:

@@ -1,6 +1,8 @@
 """Hostile and careless requests get a problem document, never a 5xx, an echo or a traceback."""
 
 import re
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import httpx2
 import pytest
@@ -54,16 +56,35 @@ async def test_a_broken_body_is_refused_with_a_problem_document(
     assert response.json()["status"] == response.status_code
 
 
-async def test_a_body_over_the_limit_is_refused_even_in_chunks(client: httpx2.AsyncClient) -> None:
-    async def chunks() -> object:
-        for _ in range(40):
-            yield b'"' + b"x" * 10_000
+async def _chunks(size: int) -> AsyncIterator[bytes]:
+    for _ in range(size // 10_000):
+        yield b" " * 10_000
 
-    headers = {"Content-Type": "application/json"}
-    whole = await client.post("/api/portfolios", content=b" " * 300_000, headers=headers)
-    chunked = await client.post("/api/portfolios", content=chunks(), headers=headers)  # type: ignore[arg-type]
-    assert whole.status_code == chunked.status_code == 413
-    assert chunked.headers["content-type"] == "application/problem+json"
+
+@pytest.mark.parametrize("path", ["/api/portfolios", "/api/portfolios/1", "/api/nothing"])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "PUT"])
+@pytest.mark.parametrize("body", [b" " * 300_000, _chunks], ids=["whole", "chunked"])
+async def test_a_body_over_the_limit_is_refused_wherever_it_is_sent(
+    client: httpx2.AsyncClient, path: str, method: str, body: bytes | Callable[[int], Any]
+) -> None:
+    content = body if isinstance(body, bytes) else body(300_000)
+    response = await client.request(
+        method, path, content=content, headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 413
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["status"] == 413
+
+
+async def test_a_body_in_chunks_is_read_whole(client: httpx2.AsyncClient) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for part in (b'{"name": "in pieces",', b"", b' "initial_capital": ', b'"1000"}'):
+            yield part
+
+    response = await client.post(
+        "/api/portfolios", content=chunks(), headers={"Content-Type": "application/json"}
+    )
+    assert response.status_code == 201
 
 
 @pytest.mark.parametrize(
