@@ -1,6 +1,7 @@
 from datetime import date
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Select, String, func, select
 from sqlalchemy.dialects.postgresql import JSONB
@@ -42,6 +43,8 @@ class Portfolio(Base):
     """The session of its first ledger entry."""
     replayed_until: Mapped[date | None]
     """The last session that was replayed from history rather than lived through."""
+    settled_version: Mapped[UUID | None]
+    """The data version whose splits and dividends are all in the ledger; None: of no version."""
     created_at: Mapped[Instant]
     closed_at: Mapped[Instant | None]
 
