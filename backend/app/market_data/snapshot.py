@@ -7,13 +7,9 @@ from uuid import UUID
 
 import numpy as np
 
-from app.core.errors import NoPrice, UnknownTicker
-from app.core.money import price_of
+from app.core.errors import UnknownTicker
 from app.models import ActionKind
-from app.quant.panel import DateArray, Facts, FloatArray, IntArray, Panel
-
-CARRY_SESSIONS = 5
-"""For how many sessions a missing close is replaced by the last one."""
+from app.quant.panel import DateArray, Facts, FloatArray, Panel
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +36,6 @@ class Action:
     ex_date: date
     kind: ActionKind
     value: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """The last usable close of an ETF as of some session."""
-
-    price: Decimal
-    session: date
-    carried: bool
-    """The close of the session itself is missing, and this one is at most 5 sessions older."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,27 +74,6 @@ class MarketSnapshot:
         """The index of the last session at or before `session`; -1 before the first."""
         day = np.datetime64(session, "D")
         return int(np.searchsorted(self.panel.sessions, day, side="right")) - 1
-
-    def last_closes(self, session: date) -> tuple[FloatArray, IntArray]:
-        """Per ETF the last traded close of at most 5 sessions ago, and its column (-1: none)."""
-        end = self.column(session)
-        start = max(end - CARRY_SESSIONS, 0)
-        window = self.panel.close[:, start : end + 1]
-        known = np.isfinite(window)
-        newest = window.shape[1] - 1 - np.argmax(known[:, ::-1], axis=1)
-        any_known = known.any(axis=1)
-        closes = np.where(any_known, window[np.arange(len(window)), newest], np.nan)
-        return closes, np.where(any_known, start + newest, -1)
-
-    def quote(self, row: int, session: date) -> Quote:
-        """The price to value or trade at; raises `NoPrice` where there is none to trust."""
-        end = self.column(session)
-        for column in range(end, max(end - CARRY_SESSIONS, 0) - 1, -1):
-            close = self.panel.close[row, column]
-            if np.isfinite(close):
-                day: date = self.panel.sessions[column].item()
-                return Quote(price_of(close), day, carried=column != end)
-        raise NoPrice(self.panel.tickers[row], session)
 
     def vix_as_of(self, session: date) -> tuple[float, date] | None:
         """The last VIX close at or before `session` and its date; None where there is none."""

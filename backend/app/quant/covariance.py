@@ -11,10 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.quant.errors import InsufficientHistory
-from app.quant.panel import SESSIONS_PER_YEAR, FloatArray, IntArray, Panel
-
-CARRY_SESSIONS = 5
-"""A missing close is taken from the last known one for at most so many sessions."""
+from app.quant.panel import CARRY_SESSIONS, SESSIONS_PER_YEAR, FloatArray, IntArray, Panel
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ smallest one is given up and its money goes to the others.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
+from decimal import ROUND_DOWN, Decimal, localcontext
 
 from app.quant.book import (
     Book,
@@ -120,7 +120,8 @@ def _gap(ticker: str, target: float, book: Book, market: Market, total: Decimal)
     quote = market.quotes.get(ticker)
     shares = book.shares.get(ticker, ZERO)
     held = shares * quote.reference if quote else ZERO
-    amount = Decimal(repr(float(target))) * total - held
+    with localcontext(rounding=ROUND_DOWN):  # A weight of 1e-200 must not round a gap up.
+        amount = Decimal(repr(float(target))) * total - held
     if target == 0.0:
         return _Gap(ticker, -held, "left the target set", closes=True)
     if not shares:
@@ -149,7 +150,7 @@ def _sales(
         quote = market.quotes[gap.ticker]
         quantity = held if gap.closes else rounded_down(-gap.amount, quote.reference, settings.step)
         if objection is None:
-            objection = _too_small(quantity * quote.reference, minimum, closes=gap.closes)
+            objection = _too_small(quantity * quote.reference, 0 if gap.closes else minimum)
         if objection is None:
             order = order_for(gap.ticker, Side.SELL, quantity, market=market, reason=gap.reason)
             if cash + order.net >= 0:
@@ -161,11 +162,11 @@ def _sales(
     return orders, dropped
 
 
-def _too_small(value: Decimal, minimum: Decimal, *, closes: bool = False) -> str | None:
-    if closes:
-        return None
+def _too_small(value: Decimal, minimum: Decimal | int) -> str | None:
     if value == 0:
         return "one share is worth more than the gap"
+    if value <= CENT:  # At half its price, the worst fill there is, it trades for nothing.
+        return "worth no more than a cent"
     if value < minimum:
         return f"worth {value:,.2f}, under the minimum trade of {minimum:,.2f}"
     return None
@@ -190,7 +191,7 @@ class _Desk:
             part = self._affordable_part(wanted, cash)
             smallest = min(wanted, key=lambda gap: self._value(gap, part))
             value = self._value(smallest, part)
-            if value and value >= self.minimum:
+            if value > CENT and value >= self.minimum:
                 break
             wanted.remove(smallest)
             why = f"{value:,.2f} after it is reduced {self.shortage}, {self._required()}"
@@ -204,7 +205,9 @@ class _Desk:
         return blocked or _too_small(self._value(gap, MILLIONTHS), self.minimum)
 
     def _required(self) -> str:
-        return f"under the minimum trade of {self.minimum:,.2f}" if self.minimum else "not a share"
+        if not self.minimum:
+            return "not a share or a cent"
+        return f"under the minimum trade of {self.minimum:,.2f}"
 
     def _affordable_part(self, wanted: Sequence[_Gap], cash: Decimal) -> int:
         """The largest part of all gaps, in millionths, that `cash` pays for with its costs.

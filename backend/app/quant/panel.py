@@ -13,6 +13,8 @@ IntArray: TypeAlias = npt.NDArray[np.int64]
 DateArray: TypeAlias = npt.NDArray[np.datetime64]
 
 SESSIONS_PER_YEAR = 252
+CARRY_SESSIONS = 5
+"""A missing close is taken from the last known one for at most so many sessions."""
 
 
 @dataclass(frozen=True, slots=True)

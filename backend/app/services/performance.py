@@ -14,10 +14,10 @@ from app.core.money import ZERO, to_cents
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio
 from app.quant import metrics
-from app.quant.covariance import CARRY_SESSIONS, carried
+from app.quant.covariance import carried
 from app.quant.measured import Missing, number
 from app.quant.metrics import RELATIVE
-from app.quant.panel import FloatArray
+from app.quant.panel import CARRY_SESSIONS, FloatArray
 from app.quant.periods import Period
 from app.quant.returns import growth, money_weighted
 from app.schemas.performance import (

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import numpy as np
 
-from app.core.errors import Refused
+from app.core.errors import NoPrice, Refused
 from app.core.money import CENT
 from app.market_data.snapshot import MarketSnapshot
 from app.quant.costs import (
@@ -26,6 +26,7 @@ from app.quant.costs import (
 from app.quant.liquidity import measure
 from app.quant.sizing import Quote, largest, rounded_down
 from app.schemas.settings import PortfolioSettings
+from app.services import valuation
 
 REMEMBERED = 20_000
 _liquidity: OrderedDict[tuple[UUID, date, int], Liquidity] = OrderedDict()
@@ -80,7 +81,9 @@ def priced(market: MarketSnapshot, ticker: str, session: date) -> Priced:
     etf = market.etfs[row]
     if etf.closed_on is not None and etf.closed_on <= session:
         raise NotTraded(ticker, etf.closed_on)
-    last = market.quote(row, session)
+    last = valuation.last_price(market, row, session)
+    if last is None or last.halted:
+        raise NoPrice(ticker, session)
     return Priced(etf.id, ticker, Quote(last.price, _trades(market, row, session)), last.session)
 
 

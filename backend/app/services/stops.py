@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import calendar
-from app.core.money import price_of
+from app.core.money import CENT, price_of
 from app.market_data.snapshot import MarketSnapshot
 from app.models import EntryKind, LedgerEntry, Portfolio
 from app.quant import stop_loss
@@ -134,7 +134,10 @@ def orders(
     holdings: Mapping[int, Held],
     at: date,
 ) -> list[ProposedOrder]:
-    """Sell the whole of each position at the close of `at`; one that has none waits."""
+    """Sell the whole of each position at the close of `at`.
+
+    One without a close waits; one worth no more than a cent is not worth its fee.
+    """
     costs = pricing.cost_model(settings)
     found: list[ProposedOrder] = []
     for stop in exits:
@@ -142,9 +145,9 @@ def orders(
         if held is None or not trades_on(market, stop.ticker, at):
             continue
         desk = Market({stop.ticker: pricing.priced(market, stop.ticker, at).quote}, costs)
-        found.append(
-            order_for(stop.ticker, Side.SELL, held.quantity, market=desk, reason=stop.reason)
-        )
+        order = order_for(stop.ticker, Side.SELL, held.quantity, market=desk, reason=stop.reason)
+        if order.value > CENT:
+            found.append(order)
     return found
 
 

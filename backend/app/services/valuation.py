@@ -18,8 +18,9 @@ from typing import Protocol
 import numpy as np
 
 from app.core.money import ZERO, market_value, price_of, to_micros
-from app.market_data.snapshot import CARRY_SESSIONS, Action, MarketSnapshot
+from app.market_data.snapshot import Action, MarketSnapshot
 from app.models import ActionKind
+from app.quant.panel import CARRY_SESSIONS
 
 _EX_DATE = attrgetter("ex_date")
 

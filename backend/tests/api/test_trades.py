@@ -154,6 +154,26 @@ async def test_what_cannot_be_traded_is_refused_whole_and_not_echoed(
     assert await last_sequence(client, portfolio_id) == 1
 
 
+@pytest.mark.parametrize("side", ["buy", "sell"])
+async def test_shares_worth_less_than_a_cent_are_not_traded(
+    client: httpx2.AsyncClient, side: str
+) -> None:
+    portfolio = await create_portfolio(client, fractional_shares=True)
+    await traded(client, portfolio["id"], quantity="1")
+    refused = await send(client, portfolio["id"], side=side, quantity="0.000100")
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:etftrader:too-small")
+    assert "less than a cent" in refused.json()["detail"]
+    assert await last_sequence(client, portfolio["id"]) == 2
+
+
+async def test_dust_does_not_keep_a_portfolio_open(client: httpx2.AsyncClient) -> None:
+    portfolio = await create_portfolio(client, fractional_shares=True)
+    await traded(client, portfolio["id"], quantity="1.000001")
+    await traded(client, portfolio["id"], side="sell", quantity="1")
+    closed = await client.delete(f"/api/portfolios/{portfolio['id']}?liquidate=true")
+    assert (closed.status_code, closed.json()["positions"]) == (200, [])
+
+
 async def test_many_trades_at_once_leave_cash_exact(
     client: httpx2.AsyncClient, resources: Resources, portfolio_id: int
 ) -> None:

@@ -81,6 +81,17 @@ def test_less_than_a_share_is_no_order() -> None:
     assert reasons(found) == {"A": "one share is worth more than the gap"}
 
 
+@pytest.mark.parametrize("targets", [{}, {"A": 1e-9}])
+def test_what_is_worth_no_more_than_a_cent_is_not_traded(targets: dict[str, float]) -> None:
+    rules = OrderSettings(min_trade=D(0), fractional=True)
+    held = Book(D(100), {"A": D("0.000100")})
+    found = propose(targets, held, market(CostModel(), A="100"), rules)
+    assert found.orders == ()
+    assert reasons(found) == {"A": "worth no more than a cent"}
+    tiny = propose({"A": 0.00005}, Book(D(100)), market(A="100"), rules)
+    assert reasons(tiny) == {"A": "worth no more than a cent"}
+
+
 def test_when_costs_leave_too_little_cash_all_purchases_shrink_alike() -> None:
     found = propose(
         {"A": 0.5, "B": 0.5}, Book(D(100_000)), market(CostModel(), A="10", B="10"), FRACTIONAL
@@ -222,12 +233,19 @@ def test_no_prefix_of_a_proposal_overdraws_or_oversells(case: Case) -> None:
         assert money >= 0
         assert held[order.ticker] >= 0
         assert closes or exact >= minimum
+        assert fill.gross > 0
         assert closes or order.quantity % case.rules.step == 0
     assert Fraction(found.after.cash) == money
     assert found.after.cash == found.after.cash.quantize(D("0.01"))
     assert {t: Fraction(q) for t, q in found.after.shares.items()} == {
         t: q for t, q in held.items() if q
     }
+
+
+def test_a_weight_too_small_to_see_does_not_sell_what_holds_it() -> None:
+    book = Book(D(0), {"A": D("2.000000")})
+    found = propose({"A": 3e-227}, book, market(A="10"), FRACTIONAL)
+    assert quantities(found) == {"A": D("-1.999999")}
 
 
 @given(case=cases())

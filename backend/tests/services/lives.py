@@ -14,7 +14,7 @@ from app.market_data.snapshot import Action, MarketSnapshot
 from app.models import ActionKind, EntryKind, LedgerEntry, Portfolio, RebalanceEvent
 from app.quant.panel import FloatArray, Panel
 from app.schemas.settings import OptimizerName, PortfolioSettings, default_settings
-from app.services import ledger, portfolios, rebalancing
+from app.services import ledger, portfolios, rebalancing, valuation
 from app.services.trading import LineOutcome
 
 NOW = datetime(2025, 6, 30, 22, tzinfo=UTC)
@@ -95,7 +95,9 @@ def etf_id(market: MarketSnapshot, ticker: str) -> int:
 
 
 def close(market: MarketSnapshot, ticker: str, on: date) -> Decimal:
-    return market.quote(market.row(ticker), on).price
+    last = valuation.last_price(market, market.row(ticker), on)
+    assert last is not None
+    return last.price
 
 
 def day(market: MarketSnapshot, back: int) -> date:

@@ -11,7 +11,7 @@ from app.core.money import ZERO, to_cents
 from app.market_data.snapshot import MarketSnapshot
 from app.models import EntryKind, Portfolio
 from app.schemas.settings import PortfolioSettings, default_settings
-from app.services import ledger, portfolios
+from app.services import ledger, portfolios, valuation
 from app.services.ledger import Entry
 
 NOW = datetime(2025, 6, 30, 22, tzinfo=UTC)
@@ -29,7 +29,9 @@ def session_of(market: MarketSnapshot, back: int) -> date:
 
 
 def price(market: MarketSnapshot, ticker: str, on: date) -> Decimal:
-    return market.quote(market.row(ticker), on).price
+    last = valuation.last_price(market, market.row(ticker), on)
+    assert last is not None
+    return last.price
 
 
 async def opened(

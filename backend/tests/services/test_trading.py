@@ -16,7 +16,6 @@ from app.quant.costs import Side
 from app.schemas.settings import default_settings
 from app.services import ledger, portfolios, pricing, trading
 from app.services.desk import LineStatus
-from app.services.trading import OrderTicket
 from tests.small_market import CLOSED, SILENT
 
 NOW = datetime(2025, 7, 1, 9, tzinfo=UTC)
@@ -113,17 +112,6 @@ async def test_a_line_that_cannot_be_traded_does_not_stop_the_others(
     assert [outcome.status for outcome in outcomes] == [LineStatus.SKIPPED] * 3 + ["filled"]
     assert all(outcome.reason for outcome in outcomes[:3])
     assert "closed on" in (outcomes[1].reason or "")
-
-
-async def test_a_single_order_of_a_past_session_has_its_price(
-    session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio
-) -> None:
-    past = market.panel.sessions[-20].item()
-    ticket = OrderTicket(uuid4(), "AAA", Side.BUY, quantity=Decimal(1))
-    trade = await trading.place(session, market, portfolio, ticket, now=NOW, as_of=past)
-    close = market.quote(market.row("AAA"), past).price
-    assert trade.booked.entry.reference_price == close
-    assert (trade.booked.entry.session, trade.booked.entry.price_date) == (past, past)
 
 
 async def test_a_closed_portfolio_trades_nothing(
