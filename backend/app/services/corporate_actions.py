@@ -5,22 +5,27 @@ booked when it is learned of; a late split multiplies only shares that were not 
 action is booked once per portfolio: the ledger refuses a second entry.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from typing import Any, Protocol
+from uuid import UUID
 
 import numpy as np
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.errors import Unavailable
 from app.core.money import MICRO, ZERO, plain, to_cents, to_micros
 from app.market_data.snapshot import Action, MarketSnapshot
-from app.models import ActionKind, EntryKind, LedgerEntry, Portfolio
+from app.models import ActionKind, EntryKind, LedgerEntry, Portfolio, PortfolioStatus
 from app.quant.costs import EXACT
-from app.services import ledger, strategy, valuation
+from app.schemas.settings import PortfolioSettings
+from app.services import ledger, valuation
 from app.services.ledger import Booked, Entry
+from app.services.projection import Book, fold
 
 WHOLE = Decimal(1)
 
@@ -57,6 +62,66 @@ class _History:
         return ratio
 
 
+class Account(Protocol):
+    """What is read of a portfolio, whether a row of its table or the object itself."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def status(self) -> str: ...
+
+    @property
+    def settings(self) -> dict[str, Any]: ...
+
+    @property
+    def opened_on(self) -> date: ...
+
+    @property
+    def settled_version(self) -> UUID | None: ...
+
+
+class PricesChanged(Unavailable):
+    """The book knows of actions that these prices do not: they are a moment old."""
+
+    def __init__(self) -> None:
+        super().__init__("New prices have just arrived: try again in a moment.")
+
+
+async def settle(
+    session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio, *, now: datetime
+) -> tuple[Booked, ...]:
+    """Book what is due at the latest session, before anything is done at its prices.
+
+    Prices of new shares on a book of old ones would sell twice of what is held. The caller holds
+    the lock on the portfolio; once done for a data version it costs nothing. Raises PricesChanged.
+    """
+    if _is_settled(market, portfolio):
+        return ()
+    booked = await apply_due(session, market, portfolio, until=market.latest_session, now=now)
+    portfolio.settled_version = market.data_version
+    return booked
+
+
+async def settled(
+    session: AsyncSession, market: MarketSnapshot, account: Account, book: Book
+) -> Book:
+    """The book as it will be once what is due at the latest session is booked: for who only reads.
+
+    Raises PricesChanged.
+    """
+    return fold(await unbooked(session, market, account), book)
+
+
+async def unbooked(
+    session: AsyncSession, market: MarketSnapshot, account: Account
+) -> Sequence[Entry]:
+    """What `settle` would book; a closed portfolio is left as it is. Raises PricesChanged."""
+    if account.status == PortfolioStatus.CLOSED or _is_settled(market, account):
+        return ()
+    return await _due(session, market, account, (account.opened_on, market.latest_session))
+
+
 async def apply_due(
     session: AsyncSession,
     market: MarketSnapshot,
@@ -69,15 +134,26 @@ async def apply_due(
     """Book every action after `since` (left out: the opening) up to `until` that is not booked yet.
 
     The caller holds the lock on the portfolio. Where prices come adjusted for distributions
-    nothing is ever due.
+    nothing is ever due. Raises PricesChanged.
     """
-    if market.adjusted_only:
-        return ()
     span = (portfolio.opened_on if since is None else since, until)
+    entries = await _due(session, market, portfolio, span)
+    return await ledger.book_all(session, portfolio, entries, now=now)
+
+
+def _is_settled(market: MarketSnapshot, account: Account) -> bool:
+    return market.adjusted_only or account.settled_version == market.data_version
+
+
+async def _due(
+    session: AsyncSession, market: MarketSnapshot, account: Account, span: tuple[date, date]
+) -> list[Entry]:
+    if market.adjusted_only:
+        return []
     window = valuation.actions_between(market, span)
-    if not window:
-        return ()
-    histories, applied = await _read(session, portfolio, window)
+    histories, applied = await _read(session, account.id, window)
+    if applied and not applied <= {action.id for action in market.actions}:
+        raise PricesChanged
     due = [
         action
         for history in histories.values()
@@ -86,7 +162,7 @@ async def apply_due(
     ]
     # A dividend is per share of the ex-date: the split of the same day comes first.
     due.sort(key=lambda action: (action.ex_date, action.kind != ActionKind.SPLIT, action.id))
-    fractional = strategy.settings_of(portfolio).fractional_shares
+    fractional = PortfolioSettings.model_validate(account.settings).fractional_shares
     entries: list[Entry] = []
     for action in due:
         history = histories[action.etf_id]
@@ -95,11 +171,11 @@ async def apply_due(
             entries.append(entry)
             if entry.kind == EntryKind.SPLIT and entry.quantity is not None:
                 history.moved.append(Moved(entry.session, entry.quantity))
-    return await ledger.book_all(session, portfolio, entries, now=now)
+    return entries
 
 
 async def _read(
-    session: AsyncSession, portfolio: Portfolio, window: Iterable[Action]
+    session: AsyncSession, portfolio_id: int, window: Iterable[Action]
 ) -> tuple[dict[int, _History], set[int]]:
     """The history of every ETF that was ever held, and the ids of the actions that are booked."""
     query = select(
@@ -108,7 +184,7 @@ async def _read(
         LedgerEntry.session,
         LedgerEntry.quantity,
         LedgerEntry.action_id,
-    ).where(LedgerEntry.portfolio_id == portfolio.id, LedgerEntry.etf_id.is_not(None))
+    ).where(LedgerEntry.portfolio_id == portfolio_id, LedgerEntry.etf_id.is_not(None))
     histories: dict[int, _History] = {}
     applied: set[int] = set()
     for kind, etf_id, day, quantity, action_id in await session.execute(query):

@@ -11,7 +11,15 @@ from app.models import Portfolio, RebalanceEvent, RebalanceStatus
 from app.quant.drift import Drift, measure
 from app.schemas.drift import DriftRead, NameDrift
 from app.schemas.settings import PortfolioSettings
-from app.services import exposure, freshness, ledger, stops, strategy, valuation
+from app.services import (
+    corporate_actions,
+    exposure,
+    freshness,
+    ledger,
+    stops,
+    strategy,
+    valuation,
+)
 from app.services.strategy import Standing, Targets
 from app.services.valuation import Valuation
 
@@ -49,8 +57,10 @@ async def decide(
     """
     day = at or market.latest_session
     settings = strategy.settings_of(portfolio)
-    holdings = await ledger.read_holdings(session, portfolio.id)
-    worth = valuation.value(market, portfolio.cash, holdings.values(), day)
+    book = await ledger.current_book(session, portfolio)
+    if at is None:
+        book = await corporate_actions.settled(session, market, portfolio, book)
+    worth = valuation.value(market, book.cash, book.holdings.values(), day)
     previous = await executed_targets(session, portfolio.id)
     barred = await stops.barred(
         session, market, portfolio, at=day, policy=strategy.stop_policy(settings)

@@ -24,7 +24,7 @@ from app.quant import periods
 from app.quant.panel import DateArray, FloatArray
 from app.quant.periods import Period
 from app.quant.returns import time_weighted
-from app.services import marking
+from app.services import corporate_actions, marking
 from app.services.marking import DayValue
 
 Entry: TypeAlias = Any
@@ -99,6 +99,10 @@ async def read(session: AsyncSession, market: MarketSnapshot, portfolio: Portfol
     """The history up to the market's latest session; of a closed portfolio, up to its last mark."""
     entries = await _entries(session, portfolio)
     stored = await _stored(session, market, portfolio)
+    if due := await corporate_actions.unbooked(session, market, portfolio):
+        entries = [*entries, *due]
+        learned = min(entry.session for entry in due)
+        stored = [day for day in stored if day.session < learned]
     end = market.latest_session
     if portfolio.status == PortfolioStatus.CLOSED:
         known = [*(day.session for day in stored), *(entry.session for entry in entries)]

@@ -195,6 +195,10 @@ async def read_holdings(
     return {row["etf_id"]: Holding(**row) for row in rows.mappings()}
 
 
+async def current_book(session: AsyncSession, portfolio: Portfolio) -> Book:
+    return Book(portfolio.cash, await read_holdings(session, portfolio.id))
+
+
 async def read_book(session: AsyncSession, portfolio_id: int, until: date | None = None) -> Book:
     """The book as it was after the session `until`, or is now, rebuilt from the ledger."""
     return fold(await read_movements(session, portfolio_id, until))

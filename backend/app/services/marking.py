@@ -107,14 +107,13 @@ async def mark_portfolios(
 ) -> Marked:
     """The same for some portfolios, which the caller has locked."""
     actions = 0
+    learned: dict[int, date] = {}
     for portfolio in portfolios:
-        booked = await corporate_actions.apply_due(
-            session, market, portfolio, until=market.latest_session, now=now
-        )
+        booked = await corporate_actions.settle(session, market, portfolio, now=now)
         actions += len(booked)
-        if booked:
-            learned = min(entry.entry.session for entry in booked)
-            since = learned if since is None else min(since, learned)
+        known = [entry.entry.session for entry in booked] + ([since] if since else [])
+        if known:
+            learned[portfolio.id] = min(known)
     ids = [portfolio.id for portfolio in portfolios]
     marked, entries = await _last_marked(session, ids), await _entries(session, ids)
     rows = [
@@ -123,7 +122,7 @@ async def mark_portfolios(
         for day in values(
             market,
             entries.get(portfolio.id, ()),
-            first=_first(portfolio, marked.get(portfolio.id), since),
+            first=_first(portfolio, marked.get(portfolio.id), learned.get(portfolio.id)),
         )
     ]
     if rows:

@@ -9,8 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 from sqlalchemy import Row, Select, String, func, literal_column, select
@@ -27,8 +26,9 @@ from app.schemas.portfolio import (
     PortfolioSummary,
 )
 from app.schemas.settings import PortfolioSettings
-from app.services import freshness, valuation
-from app.services.projection import Holding
+from app.services import corporate_actions, freshness, valuation
+from app.services.corporate_actions import Account
+from app.services.projection import Book, Holding
 from app.services.valuation import Valuation
 
 REMEMBERED = 20_000
@@ -59,12 +59,7 @@ class Standing:
     """What a portfolio had at one instant: the columns of `_standings`, and its holdings."""
 
     row: Row[*tuple[Any, ...]]
-    holdings: list[Holding] = field(default_factory=list)
-
-    @property
-    def cash(self) -> Decimal:
-        cash: Decimal = self.row.cash
-        return cash
+    holdings: dict[int, Holding] = field(default_factory=dict)
 
 
 async def listed(
@@ -99,7 +94,7 @@ async def detail(
 ) -> PortfolioRead:
     """One portfolio with its positions, valued at the market's latest close."""
     standing = (await read_standings(session, [portfolio.id]))[portfolio.id]
-    valued = _valued(market, standing)
+    valued = await _valued(session, market, standing)
     item = _item(standing, valued, freshness.as_of(market, now))
     return PortfolioRead(
         **dict(item),
@@ -129,7 +124,8 @@ async def _read_lines(
     for portfolio_id, standing in (await read_standings(session, portfolio_ids)).items():
         market = markets[standing.row.market]
         age = freshness.as_of(market, now)
-        line = _item(standing, _valued(market, standing), age).model_dump_json().encode()
+        valued = await _valued(session, market, standing)
+        line = _item(standing, valued, age).model_dump_json().encode()
         version: str = standing.row.version
         _lines[portfolio_id, version, market.data_version, age["sessions_behind"]] = line
         lines[portfolio_id] = line
@@ -146,8 +142,8 @@ async def read_standings(
     for row in await session.execute(_standings(portfolio_ids)):
         standing = standings.setdefault(row.id, Standing(row))
         if row.etf_id is not None:
-            standing.holdings.append(
-                Holding(row.etf_id, row.quantity, row.cost_basis, row.held_since)
+            standing.holdings[row.etf_id] = Holding(
+                row.etf_id, row.quantity, row.cost_basis, row.held_since
             )
     return standings
 
@@ -176,8 +172,15 @@ def _standings(portfolio_ids: Sequence[int]) -> Select[*tuple[Any, ...]]:
     )
 
 
-def _valued(market: MarketSnapshot, standing: Standing) -> Valuation:
-    return valuation.value(market, standing.cash, standing.holdings, market.latest_session)
+async def _valued(session: AsyncSession, market: MarketSnapshot, standing: Standing) -> Valuation:
+    """At the latest close, with what went ex up to then whether it is booked yet or not."""
+    book = await corporate_actions.settled(
+        session,
+        market,
+        cast("Account", standing.row),
+        Book(standing.row.cash, standing.holdings),
+    )
+    return valuation.value(market, book.cash, book.holdings.values(), market.latest_session)
 
 
 def _item(standing: Standing, valued: Valuation, age: freshness.AsOfFields) -> PortfolioItem:
@@ -191,11 +194,11 @@ def _item(standing: Standing, valued: Valuation, age: freshness.AsOfFields) -> P
         optimizer=settings.optimizer,
         num_positions=settings.num_positions,
         drift_threshold=settings.drift_threshold,
-        cash=row.cash,
+        cash=valued.cash,
         positions_value=to_cents(valued.positions_value),
         total_value=valued.total,
         pnl=valued.total - row.net_deposits,
-        positions_held=len(standing.holdings),
+        positions_held=len(valued.lines),
         opened_on=row.opened_on,
         replayed_until=row.replayed_until,
         created_at=row.created_at,

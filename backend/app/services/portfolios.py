@@ -14,7 +14,7 @@ from app.quant.book import Market, order_for
 from app.quant.costs import Side
 from app.quant.optimizers import Limits, feasibility
 from app.schemas.settings import PortfolioSettings
-from app.services import ledger, pricing, trading
+from app.services import corporate_actions, ledger, pricing, trading
 from app.services.desk import LineStatus
 from app.services.ledger import Booked, Entry
 from app.services.pricing import NotTraded
@@ -63,6 +63,8 @@ async def create(
         settings=settings.model_dump(mode="json"),
         opened_on=day,
         replayed_until=None,
+        # Who holds nothing before the latest session is entitled to nothing that is known.
+        settled_version=market.data_version if day == market.latest_session else None,
         created_at=now,
         closed_at=None,
     )
@@ -101,6 +103,7 @@ async def move_cash(
 ) -> Booked:
     """Pay in a positive amount or pay out a negative one; raises InsufficientCash."""
     portfolio.require_active()
+    await corporate_actions.settle(session, market, portfolio, now=now)
     kind = EntryKind.DEPOSIT if amount > 0 else EntryKind.WITHDRAWAL
     entry = Entry(kind, market.latest_session, to_cents(amount), note or kind.capitalize())
     return await ledger.book(session, portfolio, entry, now=now)
@@ -120,6 +123,7 @@ async def close(
     its positions has no buyer.
     """
     portfolio.require_active()
+    await corporate_actions.settle(session, market, portfolio, now=now)
     holdings = await ledger.read_holdings(session, portfolio.id)
     if holdings and not liquidate:
         raise StillHolds(len(holdings))

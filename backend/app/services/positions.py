@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 from sqlalchemy import Row, Text, bindparam, func, select
@@ -22,8 +22,9 @@ from app.models import Portfolio, Position, RebalanceEvent, RebalanceStatus
 from app.quant.measured import number
 from app.schemas.position import PositionList, PositionRead
 from app.schemas.settings import PortfolioSettings
-from app.services import freshness, stops, strategy, valuation
-from app.services.projection import Holding
+from app.services import corporate_actions, freshness, stops, strategy, valuation
+from app.services.corporate_actions import Account
+from app.services.projection import Book, Holding
 from app.services.stops import WatchedLine
 
 REMEMBERED = 2_000
@@ -60,11 +61,14 @@ _BOOK = (
     select(
         *_STATE,
         Portfolio.settings,
+        Portfolio.status,
+        Portfolio.opened_on,
+        Portfolio.settled_version,
         RebalanceEvent.targets,
         Position.etf_id,
         Position.quantity,
         Position.cost_basis,
-        Position.opened_on,
+        Position.opened_on.label("held_since"),
     )
     .outerjoin(RebalanceEvent, RebalanceEvent.id == _LAST_EXECUTED)
     .outerjoin(Position, Position.portfolio_id == Portfolio.id)
@@ -94,7 +98,8 @@ async def answer(
     if known is not None:
         return known
     rows = (await connection.execute(_BOOK, mine)).all()
-    made = _shown(market, rows, now).model_dump_json().encode()
+    book = await corporate_actions.settled(session, market, cast("Account", rows[0]), _book(rows))
+    made = _shown(market, rows[0], book, now).model_dump_json().encode()
     # Of the moment of the second reading: the book may have changed since the first.
     _answers[_key(rows[0], market, now)] = made
     while len(_answers) > REMEMBERED:
@@ -114,19 +119,22 @@ def _key(state: Row[Any], market: MarketSnapshot, now: datetime) -> _Key:
     )
 
 
-def _shown(market: MarketSnapshot, rows: Sequence[Row[Any]], now: datetime) -> PositionList:
-    book = rows[0]
-    holdings = [
-        Holding(row.etf_id, row.quantity, row.cost_basis, row.opened_on)
+def _book(rows: Sequence[Row[Any]]) -> Book:
+    holdings = {
+        row.etf_id: Holding(row.etf_id, row.quantity, row.cost_basis, row.held_since)
         for row in rows
         if row.etf_id is not None
-    ]
-    worth = valuation.value(market, book.cash, holdings, market.latest_session)
-    settings = PortfolioSettings.model_validate(book.settings)
+    }
+    return Book(rows[0].cash, holdings)
+
+
+def _shown(market: MarketSnapshot, state: Row[Any], book: Book, now: datetime) -> PositionList:
+    worth = valuation.value(market, book.cash, book.holdings.values(), market.latest_session)
+    settings = PortfolioSettings.model_validate(state.settings)
     watch = stops.watch(market, worth, strategy.stop_policy(settings))
     return PositionList(
         **freshness.as_of(market, now),
-        portfolio_id=book.id,
+        portfolio_id=state.id,
         price_date=market.latest_session,
         cash=book.cash,
         positions_value=worth.positions_value,
@@ -135,7 +143,7 @@ def _shown(market: MarketSnapshot, rows: Sequence[Row[Any]], now: datetime) -> P
         vix_regime=watch.threshold.regime,
         warning=watch.threshold.warning,
         positions=[
-            _position(market, watched, worth.weights, book.targets) for watched in watch.lines
+            _position(market, watched, worth.weights, state.targets) for watched in watch.lines
         ],
     )
 

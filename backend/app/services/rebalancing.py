@@ -56,10 +56,7 @@ async def propose(
     and QuantError where the budget exceeds the cash.
     """
     portfolio.require_active()
-    # Prices of new shares on a book of old ones would sell half of what is held.
-    await corporate_actions.apply_due(
-        session, market, portfolio, until=market.latest_session, now=now
-    )
+    await corporate_actions.settle(session, market, portfolio, now=now)
     decision = await deciding.decide(session, market, portfolio)
     return await record(session, market, portfolio, decision, force=force, budget=budget, now=now)
 
@@ -110,6 +107,7 @@ async def execute(
     """
     portfolio.require_active()
     event.require_proposed()
+    await corporate_actions.settle(session, market, portfolio, now=now)
     objection = _objection(market, portfolio, event)
     if objection is not None:
         raise OutOfDate(f"{objection}: ask for a new proposal.")
@@ -120,7 +118,7 @@ async def execute(
 
 def _objection(market: MarketSnapshot, portfolio: Portfolio, event: RebalanceEvent) -> str | None:
     if portfolio.last_sequence != event.decided_at_sequence:
-        return "The portfolio has traded or moved cash since the proposal"
+        return "The book has changed since the proposal"
     age = market.column(market.latest_session) - market.column(event.as_of)
     if age > GOOD_FOR:
         return f"The proposal is {age} sessions old"

@@ -1,7 +1,7 @@
 """Orders become fills, and fills become entries of the ledger.
 
 An order is sized, sent to the broker and booked in one transaction, the portfolio's row locked. It
-is priced at the close of one session: the market's latest unless a replay says otherwise.
+is priced at the close of one session: the market's latest, or for a batch the one it says.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,11 +21,11 @@ from app.quant.book import ProposedOrder
 from app.quant.costs import CostModel, Side
 from app.quant.sizing import MICRO, WHOLE, affordable_quantity
 from app.schemas.settings import PortfolioSettings
-from app.services import ledger, pricing
+from app.services import corporate_actions, ledger, pricing
 from app.services.desk import Desk, Line, LineStatus, entry_of, filled
 from app.services.ledger import Booked
 from app.services.pricing import Priced, sellable_quantity
-from app.services.projection import Book, Holding
+from app.services.projection import Holding
 
 
 class WholeSharesOnly(Refused):
@@ -84,7 +84,6 @@ async def place(
     ticket: OrderTicket,
     *,
     now: datetime,
-    as_of: date | None = None,
     holdings: Mapping[int, Holding] | None = None,
 ) -> Trade:
     """Trade one order, whole or not at all.
@@ -96,8 +95,10 @@ async def place(
     `PortfolioClosed` for a closed portfolio.
     """
     portfolio.require_active()
+    if await corporate_actions.settle(session, market, portfolio, now=now):
+        holdings = None
     rules = PortfolioSettings.model_validate(portfolio.settings)
-    on = as_of or market.latest_session
+    on = market.latest_session
     etf = pricing.priced(market, ticket.ticker, on)
     costs = pricing.cost_model(rules)
     quantity = _quantity(ticket, etf, costs, _step(rules))
@@ -107,7 +108,7 @@ async def place(
         ticket.order_id, etf.ticker, ticket.side, quantity, etf.quote, ticket.limit_price
     )
     fill = filled(await broker.place(sent))
-    if fill.side is Side.BUY and not fill.gross:
+    if not fill.gross:
         raise TooSmall("The quantity is too small: it is worth less than a cent.")
 
     limit = ticket.limit_price
@@ -142,7 +143,7 @@ async def execute(
     portfolio.require_active()
     rules = PortfolioSettings.model_validate(portfolio.settings)
     costs = pricing.cost_model(rules)
-    before = Book(portfolio.cash, await ledger.read_holdings(session, portfolio.id))
+    before = await ledger.current_book(session, portfolio)
     desk = Desk(
         market=market,
         broker=PaperBroker(costs),

@@ -1,6 +1,7 @@
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -9,8 +10,28 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.bootstrap import Resources
 from app.market_data.snapshot import MarketSnapshot
 from app.models import ActionKind, EntryKind, Portfolio
-from app.services import corporate_actions, ledger, marking, replay, stops, strategy, valuation
+from app.quant.costs import Side
+from app.services import (
+    corporate_actions,
+    deciding,
+    history,
+    ledger,
+    marking,
+    overview,
+    portfolios,
+    pricing,
+    rebalancing,
+    replay,
+    risk,
+    stops,
+    strategy,
+    trading,
+    valuation,
+)
+from app.services.corporate_actions import PricesChanged
 from app.services.projection import Holding
+from app.services.rebalancing import OutOfDate
+from app.services.trading import OrderTicket
 from tests.services import lives
 from tests.services.lives import NOW
 
@@ -172,6 +193,8 @@ async def test_a_price_carried_over_a_split_is_in_new_shares(
     assert last is not None
     assert last.carried
     assert last.price == lives.close(gap, "AAA", lives.day(market, 4)) / 4
+    order = pricing.priced(gap, "AAA", ex_date)
+    assert (order.quote.reference, order.price_date) == (last.price, last.session)
 
 
 async def test_a_replay_books_what_went_ex_and_scales_what_was_decided(
@@ -196,3 +219,116 @@ async def test_a_replay_books_what_went_ex_and_scales_what_was_decided(
     buys = [row for row in await lives.entries(session, portfolio) if row[2] == first_buy[2]]
     assert buys[0][3] == 2 * first_buy[3]  # type: ignore[operator]
     assert replayed.stops == 0
+
+
+@dataclass(frozen=True)
+class Late:
+    """A market before and after it learned of a split and a dividend that went ex long ago, and
+    a portfolio of 100 AAA that has booked neither."""
+
+    before: MarketSnapshot
+    after: MarketSnapshot
+    portfolio: Portfolio
+
+
+@pytest.fixture
+async def late(session: AsyncSession, market: MarketSnapshot, resources: Resources) -> Late:
+    before = flat(market, "AAA", 60.0)
+    portfolio = await held(session, before, resources, AAA=100)
+    await marking.mark_portfolios(session, before, [portfolio], now=NOW)
+    after = await lives.with_action(
+        session, before, "AAA", ActionKind.SPLIT, ex_date=lives.day(market, 5), value="4"
+    )
+    after = await lives.with_action(
+        session, after, "AAA", ActionKind.DIVIDEND, ex_date=lives.day(market, 3), value="0.10"
+    )
+    return Late(before, after, portfolio)
+
+
+async def test_whoever_reads_sees_the_value_go_on_before_anything_is_booked(
+    session: AsyncSession, late: Late
+) -> None:
+    portfolio, after = late.portfolio, late.after
+    worth = portfolio.cash + 100 * 60 + 40
+
+    shown = await overview.detail(session, after, portfolio, now=NOW)
+    assert (shown.total_value, shown.cash) == (worth, portfolio.cash + 40)
+    assert [(line.ticker, line.quantity * line.price) for line in shown.positions] == [
+        ("AAA", 6000)
+    ]
+    assert shown.positions[0].quantity == 400
+    assert shown.positions[0].entry_price == 60 / 4
+
+    lived = await history.read(session, after, portfolio)
+    assert {day.total for day in lived.days} == {worth, worth - 40}
+    assert lived.days[-1].total == worth
+    risk_read = await risk.assess(session, after, portfolio, now=NOW)
+    assert [line.drawdown for line in risk_read.positions] == [0.0]
+    decision = await deciding.decide(session, after, portfolio)
+    assert decision.valuation.total == worth
+
+    assert portfolio.last_sequence == 2
+    await marking.mark_portfolios(session, after, [portfolio], now=NOW)
+    booked = await overview.detail(session, after, portfolio, now=NOW)
+    assert booked.positions == shown.positions
+    assert booked.total_value == shown.total_value
+
+
+async def test_an_order_on_prices_after_a_split_trades_shares_after_it(
+    session: AsyncSession, late: Late
+) -> None:
+    portfolio = late.portfolio
+    ticket = OrderTicket(uuid4(), "AAA", Side.SELL, quantity=Decimal(400))
+    trade = await trading.place(
+        session,
+        late.after,
+        portfolio,
+        ticket,
+        now=NOW,
+        holdings=await ledger.read_holdings(session, portfolio.id),
+    )
+    assert trade.booked.sequence == 5
+    assert portfolio.cash > 94_000 + 6000 + 40 - 20
+    assert await ledger.read_holdings(session, portfolio.id) == {}
+
+
+async def test_closing_sells_the_shares_after_a_split(session: AsyncSession, late: Late) -> None:
+    await portfolios.close(session, late.after, late.portfolio, liquidate=True, now=NOW)
+    assert late.portfolio.cash > 94_000 + 6000 + 40 - 20
+
+
+async def test_what_is_due_can_be_paid_out(session: AsyncSession, late: Late) -> None:
+    everything = late.portfolio.cash + 40
+    await portfolios.move_cash(
+        session, late.after, late.portfolio, amount=-everything, note=None, now=NOW
+    )
+    assert late.portfolio.cash == 0
+
+
+async def test_a_proposal_made_before_a_split_is_not_traded_after_it(
+    session: AsyncSession, late: Late
+) -> None:
+    event = await rebalancing.propose(session, late.before, late.portfolio, now=NOW)
+    with pytest.raises(OutOfDate, match="book has changed"):
+        await rebalancing.execute(session, late.after, late.portfolio, event, now=NOW)
+
+
+async def test_prices_older_than_the_book_are_not_traded_at(
+    session: AsyncSession, late: Late
+) -> None:
+    portfolio = late.portfolio
+    await corporate_actions.settle(session, late.after, portfolio, now=NOW)
+    ticket = OrderTicket(uuid4(), "AAA", Side.SELL, quantity=Decimal(1))
+    old = replace(late.before, adjusted_only=False)
+    with pytest.raises(PricesChanged):
+        await trading.place(session, old, portfolio, ticket, now=NOW)
+
+
+async def test_what_was_settled_is_not_looked_for_again(session: AsyncSession, late: Late) -> None:
+    assert len(await corporate_actions.settle(session, late.after, late.portfolio, now=NOW)) == 2
+    assert await corporate_actions.settle(session, late.after, late.portfolio, now=NOW) == ()
+    unknown = await lives.with_action(
+        session, late.after, "AAA", ActionKind.DIVIDEND, ex_date=NOW.date(), value="1"
+    )
+    same_version = replace(unknown, data_version=late.after.data_version)
+    assert await corporate_actions.settle(session, same_version, late.portfolio, now=NOW) == ()

@@ -175,7 +175,7 @@ async def test_a_proposal_is_out_of_date_once_the_book_has_changed(
     portfolio = await lives.opened(session, market, resources.owner_id)
     event = await rebalancing.propose(session, market, portfolio, now=NOW)
     await portfolios.move_cash(session, market, portfolio, amount=Decimal(1), note=None, now=NOW)
-    with pytest.raises(OutOfDate, match="moved cash since"):
+    with pytest.raises(OutOfDate, match="book has changed since"):
         await rebalancing.execute(session, market, portfolio, event, now=NOW)
 
 
