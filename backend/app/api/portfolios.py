@@ -8,6 +8,7 @@ from app.api.deps import LockedPortfolioDep, PortfolioDep, ResourcesDep, Session
 from app.api.errors import problems
 from app.api.transaction import Transaction
 from app.core.clock import utc_now
+from app.core.database import reading
 from app.models import PortfolioStatus
 from app.schemas.cash import CashCreate, CashRead
 from app.schemas.portfolio import PortfolioCreate, PortfolioItem, PortfolioPatch, PortfolioRead
@@ -23,22 +24,22 @@ StatusFilter = Annotated[PortfolioStatus | None, Query(description="Only those o
 
 @router.get("", response_model=list[PortfolioItem])
 async def show_all(
-    session: SessionDep,
     resources: ResourcesDep,
     status: StatusFilter = None,
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> Response:
     """Your portfolios, oldest first, each valued at its market's latest close."""
-    found = await overview.listed(
-        session,
-        resources.market_data,
-        resources.owner_id,
-        status=status,
-        limit=limit,
-        offset=offset,
-        now=utc_now(),
-    )
+    async with reading(resources.sessions) as session:
+        found = await overview.listed(
+            session,
+            resources.market_data,
+            resources.owner_id,
+            status=status,
+            limit=limit,
+            offset=offset,
+            now=utc_now(),
+        )
     return Response(found, media_type="application/json")
 
 

@@ -16,6 +16,7 @@ from app.api.deps import (
 from app.api.errors import problems
 from app.api.transaction import Transaction
 from app.core.clock import utc_now
+from app.core.database import reading
 from app.schemas.drift import DriftRead
 from app.schemas.position import PositionList
 from app.schemas.rebalance import RebalanceRead, RebalanceRequest
@@ -27,15 +28,16 @@ EventId = Annotated[int, Path(ge=1, le=MAX_ID, description="A proposal's `id`", 
 
 
 @router.get("/{portfolio_id}", response_model=PositionList, responses=problems(404))
-async def show(portfolio_id: PortfolioId, session: SessionDep, resources: ResourcesDep) -> Response:
+async def show(portfolio_id: PortfolioId, resources: ResourcesDep) -> Response:
     """What the portfolio holds at the latest close: price, value, weight, target and stop."""
-    body = await positions.answer(
-        session,
-        resources.market_data,
-        owner_id=resources.owner_id,
-        portfolio_id=portfolio_id,
-        now=utc_now(),
-    )
+    async with reading(resources.sessions) as session:
+        body = await positions.answer(
+            session,
+            resources.market_data,
+            owner_id=resources.owner_id,
+            portfolio_id=portfolio_id,
+            now=utc_now(),
+        )
     return Response(body, media_type="application/json")
 
 

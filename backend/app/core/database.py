@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import MetaData
+from sqlalchemy import URL, MetaData, event, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import (
@@ -25,6 +26,8 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 
+READERS = 16
+
 Sessions = async_sessionmaker[AsyncSession]
 
 
@@ -34,6 +37,10 @@ class Base(DeclarativeBase):
 
 def open_engine(url: str, *, pool_size: int = 16) -> AsyncEngine:
     """A pool that gives up quickly: a caller gets 503 within two seconds, not a hanging answer."""
+    return _open_engine(make_url(url), pool_size=pool_size)
+
+
+def _open_engine(url: URL, *, pool_size: int, **options: Any) -> AsyncEngine:
     return create_async_engine(
         url,
         pool_size=pool_size,
@@ -41,6 +48,7 @@ def open_engine(url: str, *, pool_size: int = 16) -> AsyncEngine:
         pool_timeout=1.5,
         pool_use_lifo=True,
         connect_args={"connect_timeout": 2, "application_name": "etftrader"},
+        **options,
     )
 
 
@@ -56,13 +64,25 @@ async def reading(sessions: Sessions) -> AsyncIterator[AsyncSession]:
     taken before the first statement. Raises `Unavailable` when the database is away.
     """
     with database_faults():
-        async with sessions(bind=_autocommitting(sessions.kw["bind"])) as session:
+        async with sessions(bind=_reader(sessions.kw["bind"])) as session:
             yield session
 
 
 @lru_cache(maxsize=16)
-def _autocommitting(engine: AsyncEngine) -> AsyncEngine:
-    return engine.execution_options(isolation_level="AUTOCOMMIT")
+def _reader(engine: AsyncEngine) -> AsyncEngine:
+    """The engine's pool for reading, disposed of with it.
+
+    Of its own, because to switch a connection to autocommit and back takes as long as to read with
+    it. Nothing is rolled back on return either: there is no transaction to end.
+    """
+    reader = _open_engine(
+        engine.url,
+        pool_size=READERS,
+        isolation_level="AUTOCOMMIT",
+        skip_autocommit_rollback=True,
+    )
+    event.listen(engine.sync_engine, "engine_disposed", lambda _: reader.sync_engine.dispose())
+    return reader
 
 
 @contextmanager
