@@ -8,6 +8,8 @@ from sqlalchemy import DateTime, Double, Identity, Numeric, String, Text
 from sqlalchemy.orm import mapped_column
 
 Money = Annotated[Decimal, mapped_column(Numeric(18, 2))]
+Sum = Annotated[Decimal, mapped_column(Numeric(38, 2))]
+"""Of many amounts of money: wide enough that writing one down never fails."""
 Shares = Annotated[Decimal, mapped_column(Numeric(18, 6))]
 Price = Annotated[Decimal, mapped_column(Numeric(18, 6))]
 Statistic = Annotated[float, mapped_column(Double)]

@@ -5,7 +5,7 @@ from sqlalchemy import CheckConstraint, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base
-from app.models.columns import Money, finite
+from app.models.columns import Money, Sum, finite
 
 
 class PortfolioValue(Base):
@@ -25,9 +25,9 @@ class PortfolioValue(Base):
     portfolio_id: Mapped[int] = mapped_column(ForeignKey("portfolios.id"), primary_key=True)
     session: Mapped[date] = mapped_column(primary_key=True)
     cash: Mapped[Money]
-    positions_value: Mapped[Money]
-    external_flow: Mapped[Money]
-    costs: Mapped[Money]
+    positions_value: Mapped[Sum]
+    external_flow: Mapped[Sum]
+    costs: Mapped[Sum]
     """Fees and the difference between fill and reference prices of the day's trades."""
     carried: Mapped[bool]
     data_version: Mapped[UUID]
