@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 
-from app.quant.costs import CENT, EXACT, UNKNOWN, CostModel, Fill, Liquidity, Order, Side
+from app.quant.costs import CENT, EXACT, TOO_LARGE, UNKNOWN, CostModel, Fill, Liquidity, Order, Side
 
 WHOLE = Decimal(1)
 MICRO = Decimal("0.000001")
@@ -22,11 +22,14 @@ class Quote:
 
 
 def rounded_down(amount: Decimal, reference: Decimal, step: Decimal) -> Decimal:
-    """The most shares, in multiples of `step`, worth no more than `amount` at `reference`."""
+    """The most shares, in multiples of `step`, worth no more than `amount` at `reference`.
+
+    At most as many as an order can have.
+    """
     if amount <= 0:
         return Decimal(0)
     with localcontext(EXACT):
-        return amount // (reference * step) * step
+        return min(amount // (reference * step) * step, TOO_LARGE - step)
 
 
 def affordable_quantity(

@@ -253,17 +253,15 @@ async def test_whoever_reads_sees_the_value_go_on_before_anything_is_booked(
 
     shown = await overview.detail(session, after, portfolio, now=NOW)
     assert (shown.total_value, shown.cash) == (worth, portfolio.cash + 40)
-    assert [(line.ticker, line.quantity * line.price) for line in shown.positions] == [
-        ("AAA", 6000)
-    ]
-    assert shown.positions[0].quantity == 400
-    assert shown.positions[0].entry_price == 60 / 4
+    (line,) = shown.positions
+    assert (line.ticker, line.quantity, line.market_value) == ("AAA", Decimal(400), Decimal(6000))
+    assert line.price == line.entry_price == Decimal(15)
 
     lived = await history.read(session, after, portfolio)
     assert {day.total for day in lived.days} == {worth, worth - 40}
     assert lived.days[-1].total == worth
     risk_read = await risk.assess(session, after, portfolio, now=NOW)
-    assert [line.drawdown for line in risk_read.positions] == [0.0]
+    assert [each.drawdown for each in risk_read.positions] == [0.0]
     decision = await deciding.decide(session, after, portfolio)
     assert decision.valuation.total == worth
 
