@@ -24,7 +24,8 @@ class PositionContribution:
 class PositionAttribution:
     """Contributions to `total`, the period's return, that add up to it.
 
-    `cash` is what neither positions nor costs explain: interest, dividends credited, rounding.
+    `cash` is what neither positions nor costs explain: interest, rounding, and whatever the caller
+    counted to no position. A dividend is its position's profit, so that its ex-date is no loss.
     """
 
     positions: tuple[PositionContribution, ...]
@@ -61,7 +62,8 @@ def contributions_of(profits: FloatArray, capital: FloatArray) -> FloatArray:
     """Daily contributions from money: T x N profits over the capital at each day's start.
 
     A profit is the position's change in value less what was bought, plus what was sold, both at
-    reference prices: what trading at worse prices cost belongs to costs. No capital, no return.
+    reference prices, plus what it paid out: what trading at worse prices cost belongs to costs. No
+    capital, no return.
     """
     if (capital <= 0.0).any():
         raise QuantError("a day that starts without capital has no return to attribute")
