@@ -9,15 +9,19 @@ from uuid import uuid4
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import TypeAdapter
 
-from app.api.deps import IdempotencyKeyHeader, PortfolioDep, ResourcesDep, SessionDep
+from app.api.deps import (
+    IdempotencyKeyHeader,
+    PortfolioDep,
+    ResourcesDep,
+    SessionDep,
+    TransactionDep,
+)
 from app.api.errors import problems
 from app.api.transaction import Transaction
 from app.core.clock import utc_now
-from app.market_data.snapshot import MarketSnapshot
-from app.models import Portfolio
 from app.schemas.trade import TradeCreate, TradeFilter, TradeRead, TradeReceipt
-from app.services import freshness, ledger, trade_history, trading
-from app.services.trading import OrderTicket, Trade, order_id_of
+from app.services import ledger, receipts, trade_history, trading
+from app.services.trading import OrderTicket, order_id_of
 
 router = APIRouter(prefix="/api/trades", tags=["trades"], route_class=Transaction)
 
@@ -28,7 +32,7 @@ _TRADES = TypeAdapter(list[TradeRead])
 @router.post("", status_code=201, response_model=TradeReceipt, responses=problems(404, 409))
 async def place(
     body: TradeCreate,
-    session: SessionDep,
+    session: TransactionDep,
     resources: ResourcesDep,
     idempotency_key: IdempotencyKeyHeader = None,
 ) -> Response:
@@ -50,7 +54,7 @@ async def place(
     )
     now = utc_now()
     trade = await trading.place(session, market, portfolio, ticket, now=now, holdings=holdings)
-    receipt = _receipt(trade, portfolio, market)
+    receipt = receipts.of_trade(market, portfolio, trade)
     return Response(receipt.model_dump_json(), 201, media_type="application/json")
 
 
@@ -71,34 +75,6 @@ async def show(
     if CSV in accept:
         return Response(_table(found), media_type=CSV)
     return Response(_TRADES.dump_json(found), media_type="application/json")
-
-
-def _receipt(trade: Trade, portfolio: Portfolio, market: MarketSnapshot) -> TradeReceipt:
-    booked, entry = trade.booked, trade.booked.entry
-    assert entry.quantity is not None
-    assert entry.reference_price is not None
-    assert entry.price is not None
-    assert entry.price_date is not None
-    return TradeReceipt(
-        **freshness.as_of(market, booked.booked_at),
-        portfolio_id=portfolio.id,
-        sequence=booked.sequence,
-        executed_at=booked.booked_at,
-        session=entry.session,
-        ticker=trade.ticker,
-        side=trade.side,
-        quantity=entry.quantity,
-        reference_price=entry.reference_price,
-        price_date=entry.price_date,
-        fill_price=entry.price,
-        fee=entry.fee,
-        net_amount=entry.amount,
-        reason=entry.reason,
-        order_id=entry.order_id,
-        idempotency_key=entry.idempotency_key,
-        rebalance_event_id=entry.rebalance_event_id,
-        cash=portfolio.cash,
-    )
 
 
 def _table(trades: Sequence[TradeRead]) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.guards import SAFE_METHODS
 from app.core.clock import utc_now
-from app.core.database import unit_of_work
+from app.core.database import rows, unit_of_work
 from app.core.errors import KeyReused, StillRunning
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -90,12 +90,11 @@ async def _once(
     """
     owner_id: int = request.state.resources.owner_id
     about = {"owner_id": owner_id, "key": key, "name": f"{owner_id}:{key}"}
-    connection = await session.connection()
-    if not (await connection.exec_driver_sql(_LOCK, about)).scalar_one():
+    ((locked,),) = await rows(session, _LOCK, about)
+    if not locked:
         raise StillRunning
     fingerprint = await _fingerprint(request)
-    known = (await connection.exec_driver_sql(_KNOWN, about)).one_or_none()
-    if known is not None:
+    for known in await rows(session, _KNOWN, about):
         if known.fingerprint != fingerprint:
             raise KeyReused
         return Response(known.body, known.status, media_type="application/json")
@@ -106,7 +105,7 @@ async def _once(
         "body": bytes(response.body),
         "now": utc_now(),
     }
-    await connection.exec_driver_sql(_REMEMBER, about | answer)
+    await rows(session, _REMEMBER, about | answer)
     return response
 
 

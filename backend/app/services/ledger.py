@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlalchemy.orm.attributes import set_committed_value
 
+from app.core.database import rows
 from app.core.errors import NotFound
 from app.core.money import ZERO
 from app.models import EntryKind, Etf, LedgerEntry, Portfolio, Position, owned_portfolio
@@ -88,6 +89,7 @@ _HOLDINGS = """
     SELECT etf_id, quantity, cost_basis, opened_on FROM positions
     WHERE portfolio_id = %(portfolio_id)s
     """
+_HOLDINGS_OF = f"{_HOLDINGS} AND etf_id = ANY(%(etf_ids)s)"
 
 
 _SEEN = aliased(Portfolio)
@@ -159,8 +161,8 @@ async def book_all(
         holdings = await read_holdings(session, portfolio.id, etf_ids) if etf_ids else {}
     after = fold(entries, Book(portfolio.cash, holdings))
     first = portfolio.last_sequence + 1
-    connection = await session.connection()
-    written = await connection.exec_driver_sql(
+    written = await rows(
+        session,
         _WRITE,
         {
             "portfolio_id": portfolio.id,
@@ -178,7 +180,7 @@ async def book_all(
     set_committed_value(portfolio, "last_sequence", portfolio.last_sequence + len(entries))
     return tuple(
         Booked(entry_id, first + i, now, entry)
-        for i, (entry_id, entry) in enumerate(zip(written.scalars(), entries, strict=True))
+        for i, ((entry_id,), entry) in enumerate(zip(written, entries, strict=True))
     )
 
 
@@ -187,12 +189,12 @@ async def read_holdings(
 ) -> dict[int, Holding]:
     """What the portfolio holds now, by ETF; of the given ETFs only, where they are given."""
     wanted = None if etf_ids is None else list(etf_ids)
-    connection = await session.connection()
-    rows = await connection.exec_driver_sql(
-        _HOLDINGS if wanted is None else f"{_HOLDINGS} AND etf_id = ANY(%(etf_ids)s)",
+    held = await rows(
+        session,
+        _HOLDINGS if wanted is None else _HOLDINGS_OF,
         {"portfolio_id": portfolio_id, "etf_ids": wanted},
     )
-    return {row["etf_id"]: Holding(**row) for row in rows.mappings()}
+    return {row.etf_id: Holding(*row) for row in held}
 
 
 async def current_book(session: AsyncSession, portfolio: Portfolio) -> Book:

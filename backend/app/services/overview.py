@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import Row, Select, String, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core import database
 from app.core.money import ZERO, to_cents
 from app.market_data.live import MarketData
 from app.market_data.snapshot import MarketSnapshot
@@ -74,8 +75,7 @@ async def listed(
 ) -> bytes:
     """This owner's portfolios, oldest first: the JSON of a list of `PortfolioItem`."""
     about = {"owner_id": owner_id, "status": status, "limit": limit, "offset": offset}
-    connection = await session.connection()
-    rows = (await connection.exec_driver_sql(_VERSIONS, about)).all()
+    rows = await database.rows(session, _VERSIONS, about)
     markets = {
         code: await market_data.snapshot(session, code) for code in {row.market for row in rows}
     }

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Row, Text, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core import database
 from app.core.errors import NotFound
 from app.core.money import to_micros
 from app.market_data.live import MarketData
@@ -55,8 +56,13 @@ _MINE = (
     Portfolio.owner_id == bindparam("owner_id"),
 )
 
-# Built once: building a statement takes as long as running this one.
-_SEEN = select(Portfolio.market, *_STATE).where(*_MINE)
+# The columns of `_STATE` and the market; written out, because every request runs it.
+_SEEN = """
+    SELECT market, id, last_sequence, cash, md5(CAST(settings AS text)) AS settings_hash,
+        (SELECT max(rebalance_events.id) FROM rebalance_events
+         WHERE portfolio_id = portfolios.id AND status = 'executed') AS event_id
+    FROM portfolios WHERE id = %(portfolio_id)s AND owner_id = %(owner_id)s
+    """
 _BOOK = (
     select(
         *_STATE,
@@ -89,15 +95,15 @@ async def answer(
     Raises NotFound.
     """
     mine = {"portfolio_id": portfolio_id, "owner_id": owner_id}
-    connection = await session.connection()
-    state = (await connection.execute(_SEEN, mine)).one_or_none()
-    if state is None:
+    seen = await database.rows(session, _SEEN, mine)
+    if not seen:
         raise NotFound("portfolio")
+    (state,) = seen
     market = await market_data.snapshot(session, state.market)
     known = _answers.get(_key(state, market, now))
     if known is not None:
         return known
-    rows = (await connection.execute(_BOOK, mine)).all()
+    rows = (await session.execute(_BOOK, mine)).all()
     book = await corporate_actions.settled(session, market, cast("Account", rows[0]), _book(rows))
     made = _shown(market, rows[0], book, now).model_dump_json().encode()
     # Of the moment of the second reading: the book may have changed since the first.
@@ -107,7 +113,7 @@ async def answer(
     return made
 
 
-def _key(state: Row[Any], market: MarketSnapshot, now: datetime) -> _Key:
+def _key(state: Any, market: MarketSnapshot, now: datetime) -> _Key:
     return (
         state.id,
         state.last_sequence,
