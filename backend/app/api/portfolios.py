@@ -13,7 +13,7 @@ from app.models import PortfolioStatus
 from app.schemas.cash import CashCreate, CashRead
 from app.schemas.portfolio import PortfolioCreate, PortfolioItem, PortfolioPatch, PortfolioRead
 from app.schemas.settings import PortfolioSettings, default_settings
-from app.services import overview, portfolios
+from app.services import overview, portfolios, receipts
 
 router = APIRouter(prefix="/api/portfolios", tags=["portfolios"], route_class=Transaction)
 
@@ -114,15 +114,4 @@ async def move_cash(
     booked = await portfolios.move_cash(
         session, market, portfolio, amount=body.amount, note=body.note, now=utc_now()
     )
-    return CashRead(
-        portfolio_id=portfolio.id,
-        market=market.code,
-        simulated=market.simulated,
-        sequence=booked.sequence,
-        kind=booked.entry.kind,
-        amount=booked.entry.amount,
-        cash=portfolio.cash,
-        session=booked.entry.session,
-        booked_at=booked.booked_at,
-        reason=booked.entry.reason,
-    )
+    return receipts.of_cash(market, portfolio, booked)

@@ -9,13 +9,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import TypeAdapter
 
-from app.api.deps import (
-    IdempotencyKeyHeader,
-    PortfolioDep,
-    ResourcesDep,
-    SessionDep,
-    TransactionDep,
-)
+from app.api.deps import IdempotencyKeyHeader, PortfolioDep, ResourcesDep, SessionDep
 from app.api.errors import problems
 from app.api.transaction import Transaction
 from app.core.clock import utc_now
@@ -32,7 +26,7 @@ _TRADES = TypeAdapter(list[TradeRead])
 @router.post("", status_code=201, response_model=TradeReceipt, responses=problems(404, 409))
 async def place(
     body: TradeCreate,
-    session: TransactionDep,
+    session: SessionDep,
     resources: ResourcesDep,
     idempotency_key: IdempotencyKeyHeader = None,
 ) -> Response:

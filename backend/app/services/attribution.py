@@ -17,7 +17,8 @@ from app.quant.panel import BoolArray, FloatArray
 from app.quant.periods import Period
 from app.schemas.attribution import AttributionRead, PositionPart
 from app.services import history, performance, valuation
-from app.services.history import Entry, History, Stretch
+from app.services.history import History, Stretch
+from app.services.marking import Entry
 
 SMALLEST_HOLDING = 5e-7
 """Half a millionth of a share: less is rounding of the sum of what was bought and sold."""

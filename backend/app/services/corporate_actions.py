@@ -23,11 +23,9 @@ from app.market_data.snapshot import Action, MarketSnapshot
 from app.models import ActionKind, EntryKind, LedgerEntry, Portfolio, PortfolioStatus
 from app.quant.costs import EXACT
 from app.schemas.settings import PortfolioSettings
-from app.services import ledger, valuation
+from app.services import ledger, strategy, valuation
 from app.services.ledger import Booked, Entry
 from app.services.projection import Book, fold
-
-WHOLE = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +160,12 @@ async def _due(
     ]
     # A dividend is per share of the ex-date: the split of the same day comes first.
     due.sort(key=lambda action: (action.ex_date, action.kind != ActionKind.SPLIT, action.id))
-    fractional = PortfolioSettings.model_validate(account.settings).fractional_shares
+    rules = PortfolioSettings.model_validate(account.settings)
+    step = strategy.order_settings(rules).step
     entries: list[Entry] = []
     for action in due:
         history = histories[action.etf_id]
-        entry = _entry(market, action, history, MICRO if fractional else WHOLE)
+        entry = _entry(market, action, history, step)
         if entry is not None:
             entries.append(entry)
             if entry.kind == EntryKind.SPLIT and entry.quantity is not None:

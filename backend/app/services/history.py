@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, TypeAlias
 
 import numpy as np
 from sqlalchemy import select
@@ -19,27 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core import calendar
 from app.core.money import ZERO
 from app.market_data.snapshot import MarketSnapshot
-from app.models import LedgerEntry, Portfolio, PortfolioStatus, PortfolioValue
+from app.models import Portfolio, PortfolioStatus, PortfolioValue
 from app.quant import periods
 from app.quant.panel import DateArray, FloatArray
 from app.quant.periods import Period
 from app.quant.returns import time_weighted
 from app.services import corporate_actions, marking
-from app.services.marking import DayValue
-
-Entry: TypeAlias = Any
-"""A ledger row with the columns of `_ENTRIES`."""
-
-_ENTRIES = (
-    LedgerEntry.kind,
-    LedgerEntry.etf_id,
-    LedgerEntry.quantity,
-    LedgerEntry.reference_price,
-    LedgerEntry.price,
-    LedgerEntry.fee,
-    LedgerEntry.amount,
-    LedgerEntry.session,
-)
+from app.services.marking import DayValue, Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +82,7 @@ class Stretch:
 
 async def read(session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio) -> History:
     """The history up to the market's latest session; of a closed portfolio, up to its last mark."""
-    entries = await _entries(session, portfolio)
+    entries = (await marking.read_entries(session, [portfolio.id]))[portfolio.id]
     stored = await _stored(session, market, portfolio)
     if due := await corporate_actions.unbooked(session, market, portfolio):
         entries = [*entries, *due]
@@ -150,15 +135,6 @@ def _completed(
         known += 1
     made = marking.values(market, entries, first=sessions[known])
     return (*stored[:known], *(day for day in made if day.session <= end))
-
-
-async def _entries(session: AsyncSession, portfolio: Portfolio) -> Sequence[Entry]:
-    query = (
-        select(*_ENTRIES)
-        .where(LedgerEntry.portfolio_id == portfolio.id)
-        .order_by(LedgerEntry.sequence)
-    )
-    return (await session.execute(query)).all()
 
 
 async def _stored(

@@ -115,7 +115,7 @@ async def mark_portfolios(
         if known:
             learned[portfolio.id] = min(known)
     ids = [portfolio.id for portfolio in portfolios]
-    marked, entries = await _last_marked(session, ids), await _entries(session, ids)
+    marked, entries = await _last_marked(session, ids), await read_entries(session, ids)
     rows = [
         {"portfolio_id": portfolio.id, "data_version": market.data_version, **_columns(day)}
         for portfolio in portfolios
@@ -209,7 +209,8 @@ async def _last_marked(session: AsyncSession, ids: Sequence[int]) -> Mapping[int
     return dict((await session.execute(query)).all())
 
 
-async def _entries(session: AsyncSession, ids: Sequence[int]) -> Mapping[int, Sequence[Entry]]:
+async def read_entries(session: AsyncSession, ids: Sequence[int]) -> Mapping[int, Sequence[Entry]]:
+    """The ledger of each portfolio in the order of its sequence."""
     query = _ENTRIES.where(LedgerEntry.portfolio_id.in_(ids)).order_by(
         LedgerEntry.portfolio_id, LedgerEntry.sequence
     )

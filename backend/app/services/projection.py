@@ -64,9 +64,13 @@ class Holding:
 
     @property
     def entry_price(self) -> Decimal:
-        """The average fill price of the shares held, fees apart."""
-        with localcontext(EXACT):
-            return to_micros(self.cost_basis / self.quantity)
+        return entry_price(self.cost_basis, self.quantity)
+
+
+def entry_price(cost_basis: Decimal, quantity: Decimal) -> Decimal:
+    """The average fill price of the shares held, fees apart."""
+    with localcontext(EXACT):
+        return to_micros(cost_basis / quantity)
 
 
 @dataclass(frozen=True, slots=True)

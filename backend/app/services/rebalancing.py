@@ -17,7 +17,6 @@ from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio, RebalanceEvent, RebalanceStatus
 from app.quant.book import ProposedOrder
 from app.quant.costs import EXACT, Side
-from app.quant.sizing import MICRO, WHOLE
 from app.schemas.rebalance import FillRead, OrderRead, ProposalBody, RebalanceRead
 from app.services import (
     corporate_actions,
@@ -147,9 +146,9 @@ async def fill(
     cannot be filled are skipped and purchases cut to the cash there is. Nobody is there to look at
     the date of a price where it is `unattended`: then only closes of the very session are traded.
     """
-    whole = not strategy.settings_of(portfolio).fractional_shares
+    step = strategy.order_settings(strategy.settings_of(portfolio)).step
     span = event.as_of, as_of
-    orders = [_order(market, order, span, whole=whole) for order in body_of(event).orders]
+    orders = [_order(market, order, span, step) for order in body_of(event).orders]
     if unattended:
         orders = [order for order in orders if valuation.trades_on(market, order.ticker, as_of)]
     outcomes = await trading.execute(
@@ -166,14 +165,13 @@ def body_of(event: RebalanceEvent) -> ProposalBody:
 
 
 def _order(
-    market: MarketSnapshot, order: OrderRead, span: tuple[date, date], *, whole: bool
+    market: MarketSnapshot, order: OrderRead, span: tuple[date, date], step: Decimal
 ) -> ProposedOrder:
     row = market.row(order.ticker)
     ratio = valuation.shares_per_share(market, row, span)
     quantity = order.quantity
     if ratio != 1:
         with localcontext(EXACT):
-            step = WHOLE if whole else MICRO
             quantity = quantity * ratio.numerator / ratio.denominator // step * step
     return ProposedOrder(
         order.ticker,

@@ -19,9 +19,9 @@ from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio
 from app.quant.book import ProposedOrder
 from app.quant.costs import CostModel, Side
-from app.quant.sizing import MICRO, WHOLE, affordable_quantity
+from app.quant.sizing import affordable_quantity
 from app.schemas.settings import PortfolioSettings
-from app.services import corporate_actions, ledger, pricing
+from app.services import corporate_actions, ledger, pricing, strategy
 from app.services.desk import Desk, Line, LineStatus, entry_of, filled
 from app.services.ledger import Booked
 from app.services.pricing import Priced, sellable_quantity
@@ -101,7 +101,7 @@ async def place(
     on = market.latest_session
     etf = pricing.priced(market, ticket.ticker, on)
     costs = pricing.cost_model(rules)
-    quantity = _quantity(ticket, etf, costs, _step(rules))
+    quantity = _quantity(ticket, etf, costs, strategy.order_settings(rules).step)
     broker: Broker = PaperBroker(costs)
 
     sent = BrokerOrder(
@@ -148,7 +148,7 @@ async def execute(
         market=market,
         broker=PaperBroker(costs),
         costs=costs,
-        step=_step(rules),
+        step=strategy.order_settings(rules).step,
         session=as_of,
         source=_source(portfolio, event_id),
         event_id=event_id,
@@ -181,10 +181,6 @@ def _source(portfolio: Portfolio, event_id: int | None) -> str:
     if event_id is not None:
         return f"event:{event_id}"
     return f"portfolio:{portfolio.id}:{portfolio.last_sequence}"
-
-
-def _step(rules: PortfolioSettings) -> Decimal:
-    return MICRO if rules.fractional_shares else WHOLE
 
 
 def _quantity(ticket: OrderTicket, etf: Priced, costs: CostModel, step: Decimal) -> Decimal:

@@ -21,6 +21,7 @@ from app.core.money import ZERO, market_value, price_of, to_micros
 from app.market_data.snapshot import Action, MarketSnapshot
 from app.models import ActionKind
 from app.quant.panel import CARRY_SESSIONS
+from app.services.projection import entry_price
 
 _EX_DATE = attrgetter("ex_date")
 
@@ -69,8 +70,7 @@ class Line:
 
     @property
     def entry_price(self) -> Decimal:
-        """The average fill price of the shares held, fees apart."""
-        return to_micros(self.cost_basis / self.quantity)
+        return entry_price(self.cost_basis, self.quantity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def _line(market: MarketSnapshot, held: Held, session: date) -> Line:
 
 def _paid(held: Held) -> LastPrice:
     """Every close up to the session was withdrawn from the data: what was paid is what is left."""
-    paid = to_micros(held.cost_basis / held.quantity)
+    paid = entry_price(held.cost_basis, held.quantity)
     return LastPrice(paid, held.opened_on, carried=True, halted=True)
 
 

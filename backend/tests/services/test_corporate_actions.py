@@ -70,7 +70,7 @@ async def test_value_and_entry_price_are_continuous_through_a_split(
 
     await marking.mark_portfolios(session, after, [portfolio], now=NOW)
 
-    entries = (await marking._entries(session, [portfolio.id]))[portfolio.id]
+    entries = (await marking.read_entries(session, [portfolio.id]))[portfolio.id]
     totals = [day.total for day in marking.values(after, entries, first=portfolio.opened_on)]
     assert max(totals) - min(totals) <= Decimal("0.02")
     now = await holding(session, after, portfolio, "AAA")
