@@ -9,7 +9,13 @@ from uuid import uuid4
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import TypeAdapter
 
-from app.api.deps import IdempotencyKeyHeader, PortfolioDep, ResourcesDep, SessionDep
+from app.api.deps import (
+    IdempotencyKeyHeader,
+    PortfolioDep,
+    ResourcesDep,
+    SessionDep,
+    TransactionDep,
+)
 from app.api.errors import problems
 from app.api.transaction import Transaction
 from app.core.clock import utc_now
@@ -26,7 +32,7 @@ _TRADES = TypeAdapter(list[TradeRead])
 @router.post("", status_code=201, response_model=TradeReceipt, responses=problems(404, 409))
 async def place(
     body: TradeCreate,
-    session: SessionDep,
+    session: TransactionDep,
     resources: ResourcesDep,
     idempotency_key: IdempotencyKeyHeader = None,
 ) -> Response:
