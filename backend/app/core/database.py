@@ -103,6 +103,8 @@ async def rows(session: AsyncSession, query: LiteralString, about: Mapping[str, 
         lost = driver.closed
         if lost:
             await connection.invalidate()
+            # Whatever took this connection took those that wait in the pool as well.
+            await connection.engine.dispose()
         raise DBAPIError.instance(
             query, None, error, psycopg.Error, connection_invalidated=lost
         ) from error
