@@ -1,5 +1,6 @@
 """Failures become HTTP here and nowhere else. No answer echoes the request or our internals."""
 
+import asyncio
 import re
 from functools import cache
 from http import HTTPStatus
@@ -10,14 +11,16 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core.errors import Conflict, ETFTraderError, NotFound, Refused, Unavailable
+from app.core.errors import Conflict, ETFTraderError, NotFound, Refused, StillRunning, Unavailable
 from app.quant.errors import QuantError
 from app.schemas.base import Input
 from app.schemas.problem import Fault, Problem
 
 RETRY_AFTER_SECONDS = 1
+LONGEST_ANSWER_SECONDS = 15
 
 STATUS: dict[type[Exception], HTTPStatus] = {
     NotFound: HTTPStatus.NOT_FOUND,
@@ -31,6 +34,7 @@ STATUS: dict[type[Exception], HTTPStatus] = {
 MEANING = {
     400: "The request cannot be understood, or comes from a host or origin that is not allowed",
     404: "Absent, or not yours",
+    408: "The body did not arrive in time",
     405: "The path does not take this method",
     409: "Not possible in the present state, or the first request with this key still runs",
     413: "The body is larger than 256 kB",
@@ -38,7 +42,7 @@ MEANING = {
     503: "The database does not answer; try again after the given seconds",
 }
 
-ALWAYS = (400, 413, 422, 503)
+ALWAYS = (400, 408, 413, 422, 503)
 
 log = structlog.get_logger()
 
@@ -66,7 +70,8 @@ def problem(
         detail=detail,
         errors=list(faults),
     )
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
+    again = status == HTTPStatus.SERVICE_UNAVAILABLE or kind == StillRunning.__name__
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if again else None
     return Response(body.model_dump_json(), status, headers, "application/problem+json")
 
 
@@ -87,7 +92,7 @@ async def _known(_: Request, error: Exception) -> Response:
 async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     faults = tuple(
-        Fault(location=_location(fault["loc"]), message=_message(fault)) for fault in error.errors()
+        Fault(location=_location(fault), message=_message(fault)) for fault in error.errors()
     )
     first = faults[0]
     where = ".".join(str(part) for part in first.location)
@@ -108,7 +113,11 @@ async def _database_away(_: Request, error: Exception) -> Response:
 
 
 class LastResort:
-    """Answers an unforeseen error with a bare 500 and logs it, so the connection stays usable."""
+    """Answers what nobody foresaw, so that a request always ends and its connection stays usable.
+
+    An unforeseen error is logged and answered with a bare 500; a request that waits for something
+    that is frozen, with 503.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -121,10 +130,22 @@ class LastResort:
             started = started or message["type"] == "http.response.start"
             await send(message)
 
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         try:
-            await self._app(scope, receive, note_start)
+            async with asyncio.timeout(LONGEST_ANSWER_SECONDS):
+                await self._app(scope, receive, note_start)
+        except ClientDisconnect:
+            log.info("client_gone", method=scope["method"])
+        except TimeoutError:
+            if started:
+                raise
+            log.warning("answer_took_too_long", method=scope["method"])
+            answer = problem(503, "Something we stand on does not answer: try again in a moment.")
+            await answer(scope, receive, send)
         except Exception:
-            if scope["type"] != "http" or started:
+            if started:
                 raise
             log.exception("unforeseen_error", method=scope["method"])
             answer = problem(500, "Something went wrong on our side; it has been logged.")
@@ -135,11 +156,15 @@ def _kebab(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])|\s+", "-", name).lower()
 
 
-def _location(parts: tuple[str | int, ...]) -> list[str | int]:
+def _location(fault: dict[str, Any]) -> list[str | int]:
     """Where the fault is, in our names only: an unknown field or a key may be anything."""
-    if parts[0] != "body":
-        return list(parts)
-    return [part if isinstance(part, int) or part in _our_names() else "?" for part in parts]
+    first, *rest = fault["loc"]
+    if first != "body" and fault["type"] != "extra_forbidden":
+        return [first, *rest]
+    return [
+        first,
+        *(part if isinstance(part, int) or part in _our_names() else "?" for part in rest),
+    ]
 
 
 def _message(fault: dict[str, Any]) -> str:
@@ -150,7 +175,7 @@ def _message(fault: dict[str, Any]) -> str:
 
 @cache
 def _our_names() -> frozenset[str]:
-    inputs, names = [Input], {"body"}
+    inputs, names = [Input], set[str]()
     for model in inputs:
         inputs.extend(model.__subclasses__())
         names.update(model.model_fields)

@@ -16,7 +16,7 @@ from app.services import freshness, recommending, scoring
 
 router = APIRouter(prefix="/api/factors", tags=["factors"])
 
-TickerPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9.\-]{0,31}$", examples=["SPY"])]
+TickerPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._\-]{0,31}$", examples=["SPY"])]
 
 
 @router.get("/latest", response_model=LatestScores, responses=problems(404, 409))

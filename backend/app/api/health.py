@@ -1,5 +1,6 @@
 """Whether the process lives, and whether all it stands on answers."""
 
+import asyncio
 from typing import Literal
 
 from fastapi import APIRouter, Response
@@ -11,6 +12,8 @@ from app.core.errors import Unavailable
 from app.schemas.base import Output
 
 router = APIRouter(tags=["health"])
+
+PATIENCE_SECONDS = 1.5
 
 
 class Health(Output):
@@ -34,9 +37,9 @@ async def ready(resources: ResourcesDep, response: Response) -> Readiness:
     """Each dependency answers. Without Redis answers are slower and the same: still ready."""
     database: Literal["ok", "away"] = "ok"
     try:
-        async with reading(resources.sessions) as session:
+        async with asyncio.timeout(PATIENCE_SECONDS), reading(resources.sessions) as session:
             await session.execute(text("SELECT 1"))
-    except Unavailable:
+    except (Unavailable, TimeoutError):
         database = "away"
         response.status_code = 503
         response.headers["Retry-After"] = "1"

@@ -1,12 +1,14 @@
 """Unsafe requests: one transaction each, committed before the answer, done once per key."""
 
+import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from hashlib import sha256
+from http import HTTPStatus
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from sqlalchemy.exc import IntegrityError
@@ -20,6 +22,7 @@ from app.core.errors import KeyReused, StillRunning
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 MAX_KEY_LENGTH = 255
+BODY_SECONDS = 10
 KEY_TABLE = "pk_idempotency_keys"
 
 
@@ -37,6 +40,14 @@ _REMEMBER = """
 
 class ExactRequest(Request):
     """Reads JSON numbers with a fraction as Decimal; refuses NaN, Infinity and repeated names."""
+
+    async def read(self) -> None:
+        """Take in the whole body; a client that does not send it in time gets 408."""
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                await self.body()
+        except TimeoutError:
+            raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from None
 
     async def json(self) -> Any:
         if not hasattr(self, "_json"):
@@ -66,6 +77,8 @@ class Transaction(APIRoute):
         async def in_transaction(request: Request) -> Response:
             exact = ExactRequest(request.scope, request.receive)
             key = _key(request)
+            # Before a connection is taken: a client that sends slowly must not hold one.
+            await exact.read()
             try:
                 async with unit_of_work(request.state.resources.sessions) as session:
                     request.state.session = session

@@ -13,7 +13,7 @@ from app.cli.progress import bars
 from app.cli.runtime import Context, JsonOption, MarketOption, run
 from app.schemas.base import Input, Ticker
 from app.schemas.factor import LatestScores, ScoreHistory
-from app.services import scoring
+from app.services import scoring, updating
 from app.services.scoring import Scored
 
 app = new_app("Score the market; list the best; look at one ETF.")
@@ -33,8 +33,11 @@ def score(
     """Score the market's last 252 sessions where scores are missing, or one session anew."""
 
     async def command(context: Context) -> Scored:
-        found = await context.market(market)
+        code = (await context.market(market)).code
         with bars() as progress:
+            found = await updating.in_turn(
+                context.session, context.resources.market_data, code, progress=progress
+            )
             if date is None:
                 return await scoring.score_missing(context.session, found, progress=progress)
             day = np.array([date.date()], "datetime64[D]")

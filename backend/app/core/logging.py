@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from typing import Any
 
 import structlog
 
@@ -22,6 +23,11 @@ def configure(level: str) -> None:
             ),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
+        logger_factory=_to_stderr,
+        cache_logger_on_first_use=False,
     )
+
+
+def _to_stderr(*_: Any) -> structlog.PrintLogger:
+    """Whatever stderr is at the time: it may be replaced, and closed, while we run."""
+    return structlog.PrintLogger(sys.stderr)

@@ -47,12 +47,16 @@ class MarketData:
         self._files = PanelFiles(data_dir / "panels")
         self._held: dict[str, _Held] = {}
 
-    async def snapshot(self, session: AsyncSession, market: str) -> MarketSnapshot:
-        """The market as last committed.
+    async def snapshot(
+        self, session: AsyncSession, market: str, *, recheck: bool = False
+    ) -> MarketSnapshot:
+        """The market as last committed; with `recheck` not as it was a moment ago.
 
         Raises `NotFound` for an unknown market, `NoMarketData` for one without bars and
         `Unavailable` when the database is away.
         """
+        if recheck and market in self._held:
+            self._held[market].checked_at = float("-inf")
         held = await self._checked(session, market)
         if held.version is None:
             raise NoMarketData(market)

@@ -84,7 +84,7 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_
 
 Ticker = Annotated[
     str,
-    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9.\-]{0,31}$", to_upper=True),
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._\-]{0,31}$", to_upper=True),
     Field(examples=["SPY"]),
 ]
 

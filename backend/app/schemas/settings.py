@@ -79,7 +79,7 @@ class PortfolioSettings(Input):
     drift_threshold: Annotated[Number, Field(gt=0, le=1)]
     drift_mode: Annotated[DriftMode, Lax] = DriftMode.HYBRID
     min_weight: Share = 0.02
-    max_weight: Share = 0.15
+    max_weight: Annotated[Number, Field(ge=0.001, le=1)] = 0.15
     cash_buffer: Annotated[Number, Field(ge=0, le=0.9)] = 0.02
     asset_class_caps: Annotated[dict[Label, Share], Field(max_length=50)] = Field(
         default_factory=dict

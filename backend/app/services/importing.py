@@ -22,6 +22,7 @@ from app.market_data import files, validation
 from app.market_data.copying import driver_faults
 from app.market_data.validation import Reason, Sorted
 from app.models import DataImport, Market
+from app.services import turns
 from app.services.arrivals import Arrival, Delivery, ImportReport, SeriesReport
 from app.services.merging import (
     Connection,
@@ -79,8 +80,10 @@ async def import_files(
     """Import a file of bars and, where given, of facts and of the volatility index.
 
     `traded`: prices are as traded, and `dividend` and `split_ratio` are read too. Raises `BadFile`
-    before anything is written, and what `import_arrival` raises.
+    before anything is written, `Refused` for a simulated market, and what `import_arrival` raises.
     """
+    if await session.scalar(select(Market.simulated).where(Market.code == market)):
+        raise Refused(f"The market '{market}' is simulated: real prices never mix with it.")
     progress("reading files", 0, 1)
     arrival = await asyncio.to_thread(_read, prices, metadata, vix, traded=traded)
     progress("reading files", 1, 1)
@@ -116,7 +119,7 @@ async def import_arrival(
     """
     with driver_faults():
         connection = await driver_connection(session)
-        await _lock(connection, market, progress)
+        await turns.take(session, market, progress)
         about = await session.scalar(
             select(Market).where(Market.code == market).execution_options(populate_existing=True)
         )
@@ -130,19 +133,6 @@ async def import_arrival(
         last = calendar.last_completed_session(now)
         taken = await _take(connection, about, arrival, last_completed=last, progress=progress)
         return await _record(session, about, taken, now=now, data_version=data_version)
-
-
-async def _lock(connection: Connection, market: str, progress: Progress) -> None:
-    """Held until the transaction ends, however it ends."""
-    key = f"etftrader import {market}"
-    tried = await connection.execute(
-        "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [key]
-    )
-    if await tried.fetchone() == (True,):
-        return
-    progress("waiting for another import", 0, 1)
-    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
-    progress("waiting for another import", 1, 1)
 
 
 async def _take(

@@ -10,7 +10,8 @@ from app.core.database import Sessions, unit_of_work
 from app.core.errors import NoMarketData
 from app.core.progress import Progress
 from app.market_data.live import MarketData
-from app.services import derived, marking, scoring
+from app.market_data.snapshot import MarketSnapshot
+from app.services import derived, marking, scoring, turns
 from app.services.arrivals import ImportReport
 from app.services.marking import Marked
 from app.services.scoring import Scored
@@ -64,9 +65,17 @@ async def catch_up(
 ) -> tuple[Scored, Marked]:
     """Make the scores and portfolio values that are missing; raises `NoMarketData`."""
     async with unit_of_work(sessions) as session:
-        snapshot = await market_data.snapshot(session, market)
+        snapshot = await in_turn(session, market_data, market, progress=progress)
         scored = await scoring.score_missing(session, snapshot, progress=progress)
         progress("marking portfolios", 0, 1)
         marked = await marking.mark(session, snapshot, since=None, now=now)
         progress("marking portfolios", 1, 1)
     return scored, marked
+
+
+async def in_turn(
+    session: AsyncSession, market_data: MarketData, market: str, *, progress: Progress
+) -> MarketSnapshot:
+    """The market as it stays until the transaction ends: what is stored about it is about that."""
+    await turns.take(session, market, progress)
+    return await market_data.snapshot(session, market, recheck=True)

@@ -1,5 +1,6 @@
 """Hostile and careless requests get a problem document, never a 5xx, an echo or a traceback."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -132,3 +133,38 @@ async def test_the_description_needs_no_other_server(client: httpx2.AsyncClient,
     for address in scripts:
         assert address.startswith("/static/docs/")
         assert (await client.get(address)).status_code == 200
+
+
+async def test_clients_that_send_slowly_hold_no_connection(
+    client: httpx2.AsyncClient, portfolio_id: int
+) -> None:
+    """More of them than there are connections, each with a key, in the middle of a body."""
+    release = asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"amount": '
+        await release.wait()
+        yield b'"1.00"}'
+
+    async def pay_in_slowly(number: int) -> httpx2.Response:
+        return await client.post(
+            f"/api/portfolios/{portfolio_id}/cash",
+            content=body(),
+            headers={"Content-Type": "application/json", "Idempotency-Key": f"slow {number}"},
+        )
+
+    slow = [asyncio.create_task(pay_in_slowly(number)) for number in range(40)]
+    await asyncio.sleep(0.1)
+    quick = await client.post(f"/api/portfolios/{portfolio_id}/cash", json={"amount": "2.00"})
+    assert quick.status_code == 201
+    release.set()
+    for answer in await asyncio.gather(*slow):
+        assert answer.status_code == 201
+
+
+async def test_names_of_query_fields_that_are_not_ours_do_not_come_back(
+    client: httpx2.AsyncClient, portfolio_id: int
+) -> None:
+    response = await client.get(f"/api/trades/{portfolio_id}?{SECRET}=1")
+    assert response.status_code == 422
+    assert SECRET not in response.text
