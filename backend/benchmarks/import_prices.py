@@ -25,13 +25,12 @@ import psycopg
 from sqlalchemy import create_engine, insert
 from sqlalchemy.engine import make_url
 
-from app.core import calendar, embedded
+from app.core import calendar, embedded, migrations
 from app.core.database import open_engine, open_sessions, unit_of_work
 from app.market_data.files import read_bars
 from app.models import EtfPrice
 from app.services.arrivals import ImportReport
 from app.services.importing import import_files
-from app.supervisor import migrations
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 NOW = datetime(2026, 8, 1, tzinfo=UTC)
