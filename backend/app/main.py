@@ -8,6 +8,7 @@ from typing import TypedDict
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import RedirectResponse
 
 from app.api import ROUTERS, description, errors
 from app.api.guards import AnySlash, BodyLimit, LocalOnly
@@ -53,6 +54,11 @@ def create_app(settings: Settings) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     description.head_with_sentences(app)
+
+    @app.get("/", include_in_schema=False)
+    async def root() -> RedirectResponse:
+        return RedirectResponse("/docs")
+
     app.add_middleware(BodyLimit, most=MAX_BODY_BYTES)
     if settings.cors_origins:
         app.add_middleware(

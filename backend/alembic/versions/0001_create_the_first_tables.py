@@ -5,6 +5,7 @@ Revises:
 """
 
 import sqlalchemy as sa
+from alembic.util import CommandError
 from sqlalchemy.dialects import postgresql
 
 from alembic import op
@@ -415,6 +416,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    _refuse_to_erase_a_book()
     op.drop_index(op.f("ix_ledger_entries_portfolio_id_etf_id"), table_name="ledger_entries")
     op.drop_table("ledger_entries")
     op.drop_index(op.f("ix_rebalance_events_portfolio_id_id"), table_name="rebalance_events")
@@ -470,3 +472,12 @@ def _add_first_rows() -> None:
                ('demo', 'Simulated market', 'XNYS', 'USD', 'VIX', 'ZXMKA', true, false)
         """)
     op.execute("INSERT INTO users (name, created_at) VALUES ('local', now())")
+
+
+def _refuse_to_erase_a_book() -> None:
+    entries = op.get_bind().scalar(sa.text("SELECT count(*) FROM ledger_entries"))
+    if entries:
+        raise CommandError(
+            f"going below the first migration would erase {entries} ledger entries: keep them with"
+            " 'etftrader db dump', then drop the database yourself"
+        )

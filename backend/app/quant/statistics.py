@@ -144,11 +144,15 @@ def alpha(returns: FloatArray, benchmark: FloatArray, slope: Measured, rf: float
     return excess - slope * (float(benchmark.mean()) * SESSIONS_PER_YEAR - rf)
 
 
+SMALLEST_MOVE = 1e-12
+"""A mean return below this is rounding: a quotient by it would say nothing."""
+
+
 def capture(
     returns: FloatArray, benchmark: FloatArray, sessions: BoolArray, moved: str
 ) -> Measured:
     """Mean return over the benchmark's mean return, on the sessions on which that one moved."""
-    if not sessions.any():
+    if not sessions.any() or abs(benchmark[sessions].mean()) < SMALLEST_MOVE:
         return Missing(f"the benchmark never {moved}")
     return float(returns[sessions].mean() / benchmark[sessions].mean())
 

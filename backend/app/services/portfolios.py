@@ -26,7 +26,7 @@ class StillHolds(Conflict):
     def __init__(self, positions: int) -> None:
         super().__init__(
             f"The portfolio still holds {positions} position{'s' if positions > 1 else ''}: "
-            "sell them first, or close it with ?liquidate=true."
+            "sell them first, or close it with liquidate (?liquidate=true, --liquidate)."
         )
 
 

@@ -3,6 +3,7 @@
 import http.client
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -22,6 +23,8 @@ from app.supervisor.children import Child, Program, WatchedServer
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SECONDS_BETWEEN_LOOKS = 1.0
 STARTS_BEFORE_GIVING_UP = 2
+
+asked_to_stop = threading.Event()
 
 Prepare = Callable[[Settings], None]
 
@@ -155,22 +158,28 @@ def _answers(host: str, port: int) -> bool:
 
 
 def _watch(servers: list[WatchedServer], running: list[Child]) -> NoReturn:
-    while True:
+    while not asked_to_stop.is_set():
         for server in servers:
             server.tend()
         for child in running:
             child.tend()
         time.sleep(SECONDS_BETWEEN_LOOKS)
+    raise _Stopped
 
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """Within the block the first signal raises `_Stopped`; later ones do not disturb."""
+    """Within the block the first signal raises `_Stopped`; later ones do not disturb.
 
-    def stop(_signal: int, _frame: FrameType | None) -> NoReturn:
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
-        raise _Stopped
+    Python drops an exception that is raised while it runs a finaliser, so the wish is also noted
+    for `_watch` to see.
+    """
+    asked_to_stop.clear()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        if not asked_to_stop.is_set():
+            asked_to_stop.set()
+            raise _Stopped
 
     before = {number: signal.signal(number, stop) for number in SIGNALS}
     try:
