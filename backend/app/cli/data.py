@@ -92,7 +92,12 @@ def _show_update(update: Update) -> None:
         for reason, count in series.reasons.items():
             print_line(f"Quarantined {series.series}: {count}. {reason.sentence}")
     if not report.changed:
-        print_line("Nothing changed: these data were here already.")
+        known = any(series.unchanged for series in report.series)
+        print_line(
+            "Nothing changed: these data were here already."
+            if known
+            else "Nothing changed: no row could be taken."
+        )
     if update.scored is not None and update.marked is not None:
         print_line(
             f"Scored {update.scored.sessions} sessions: on {update.scored.latest} "
