@@ -1,5 +1,6 @@
 """The tables; importing this package registers all of them with `Base.metadata`."""
 
+from app.models.alert import Alert, AlertKind
 from app.models.corporate_action import ActionKind, CorporateAction
 from app.models.data_import import DataImport
 from app.models.etf import Etf
@@ -9,33 +10,57 @@ from app.models.idempotency_key import IdempotencyKey
 from app.models.index_price import IndexPrice
 from app.models.ledger_entry import EntryKind, LedgerEntry
 from app.models.market import Market
+from app.models.order import (
+    OPEN_STATES,
+    FillAt,
+    Order,
+    OrderEvent,
+    OrderOrigin,
+    OrderState,
+    OrderType,
+    TimeInForce,
+)
 from app.models.portfolio import Portfolio, PortfolioStatus, owned_portfolio
+from app.models.portfolio_check import PortfolioCheck
 from app.models.portfolio_value import PortfolioValue
 from app.models.position import Position
 from app.models.quarantined_bar import QuarantinedBar
 from app.models.rebalance_event import RebalanceEvent, RebalanceStatus
+from app.models.tax_lot import TaxLot
 from app.models.user import LOCAL_USER, User
 
 __all__ = [
     "LOCAL_USER",
+    "OPEN_STATES",
     "ActionKind",
+    "Alert",
+    "AlertKind",
     "CorporateAction",
     "DataImport",
     "EntryKind",
     "Etf",
     "EtfPrice",
     "FactorScore",
+    "FillAt",
     "IdempotencyKey",
     "IndexPrice",
     "LedgerEntry",
     "Market",
+    "Order",
+    "OrderEvent",
+    "OrderOrigin",
+    "OrderState",
+    "OrderType",
     "Portfolio",
+    "PortfolioCheck",
     "PortfolioStatus",
     "PortfolioValue",
     "Position",
     "QuarantinedBar",
     "RebalanceEvent",
     "RebalanceStatus",
+    "TaxLot",
+    "TimeInForce",
     "User",
     "owned_portfolio",
 ]

@@ -1,8 +1,10 @@
 from datetime import date
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.database import Base
@@ -16,20 +18,26 @@ class EntryKind(StrEnum):
     SELL = "sell"
     SPLIT = "split"
     DIVIDEND = "dividend"
+    INTEREST = "interest"
+    FEE = "fee"
+    TAX = "tax"
+    CLOSURE = "closure"
+    TICKER_CHANGE = "ticker_change"
 
 
 class LedgerEntry(Base):
     """One irrevocable change of a portfolio's cash or shares. Corrections are new rows.
 
     `amount` is the signed change of cash, costs included; `quantity` the unsigned number of shares
-    traded, or for a split the signed number of shares it adds. Replaying the entries of a
-    portfolio by `sequence` gives its cash and positions exactly.
+    traded or paid out, or for a split the signed number of shares it adds. Replaying the entries of
+    a portfolio by `sequence` gives its cash, positions and tax lots exactly.
     """
 
     __tablename__ = "ledger_entries"
     __table_args__ = (
         UniqueConstraint("portfolio_id", "sequence"),
-        UniqueConstraint("portfolio_id", "action_id"),
+        UniqueConstraint("portfolio_id", "action_id", "kind", "revision"),
+        UniqueConstraint("order_id", "fill_number"),
         CheckConstraint("sequence > 0", name="sequence_is_positive"),
         CheckConstraint("amount > '-Infinity' AND amount < 'Infinity'", name="amount_is_finite"),
         CheckConstraint("fee >= 0 AND fee < 'Infinity'", name="fee_is_not_negative"),
@@ -38,16 +46,21 @@ class LedgerEntry(Base):
             " WHEN 'deposit' THEN amount > 0 AND etf_id IS NULL"
             " WHEN 'withdrawal' THEN amount < 0 AND etf_id IS NULL"
             " WHEN 'buy' THEN amount <= 0 AND quantity > 0 AND price > 0"
-            " AND reference_price > 0 AND price_date IS NOT NULL"
+            " AND reference_price > 0 AND price_date IS NOT NULL AND fill_number > 0"
+            " AND order_id IS NOT NULL AND etf_id IS NOT NULL"
             " WHEN 'sell' THEN quantity > 0 AND price > 0"
-            " AND reference_price > 0 AND price_date IS NOT NULL"
-            " WHEN 'split' THEN amount >= 0 AND quantity > '-Infinity'"
-            " WHEN 'dividend' THEN amount >= 0"
+            " AND reference_price > 0 AND price_date IS NOT NULL AND fill_number > 0"
+            " AND order_id IS NOT NULL AND etf_id IS NOT NULL AND closed_lots IS NOT NULL"
+            " WHEN 'split' THEN etf_id IS NOT NULL AND quantity > '-Infinity'"
+            " WHEN 'dividend' THEN etf_id IS NOT NULL"
+            " WHEN 'interest' THEN amount <> 0 AND etf_id IS NULL"
+            " WHEN 'fee' THEN amount < 0"
+            " WHEN 'tax' THEN amount <> 0"
+            " WHEN 'closure' THEN etf_id IS NOT NULL AND amount >= 0 AND quantity > 0"
+            " AND price >= 0 AND closed_lots IS NOT NULL"
+            " WHEN 'ticker_change' THEN etf_id IS NOT NULL AND amount = 0"
             " ELSE false END) IS TRUE",
             name="kind_has_its_columns",
-        ),
-        CheckConstraint(
-            "(kind IN ('deposit', 'withdrawal')) OR etf_id IS NOT NULL", name="trade_names_its_etf"
         ),
         CheckConstraint("quantity < 'Infinity' AND price < 'Infinity'", name="numbers_are_finite"),
         Index(None, "portfolio_id", "etf_id"),
@@ -71,7 +84,17 @@ class LedgerEntry(Base):
     """The session whose close the entry belongs to."""
     booked_at: Mapped[Instant]
     reason: Mapped[Words]
-    order_id: Mapped[UUID | None] = mapped_column(unique=True)
+    source: Mapped[Words]
+    """Who says so: a person, the paper broker, a file of corporate actions."""
+    order_id: Mapped[UUID | None] = mapped_column(ForeignKey("orders.id"))
+    fill_number: Mapped[int | None]
+    """Which fill of its order a trade is, counted from 1."""
+    closed_lots: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """The tax lots that were closed by it, each with number, acquired_on, quantity and cost."""
     idempotency_key: Mapped[Words | None]
     rebalance_event_id: Mapped[int | None] = mapped_column(ForeignKey("rebalance_events.id"))
     action_id: Mapped[int | None] = mapped_column(ForeignKey("corporate_actions.id"))
+    action_value: Mapped[Price | None]
+    """The action's value when it was booked; a later correction of it is booked as a difference."""
+    revision: Mapped[int | None]
+    """Which booking of its action an entry is, counted from 1."""

@@ -44,7 +44,10 @@ class Portfolio(Base):
     replayed_until: Mapped[date | None]
     """The last session that was replayed from history rather than lived through."""
     settled_version: Mapped[UUID | None]
-    """The data version whose splits and dividends are all in the ledger; None: of no version."""
+    """The data version that has been caught up with: its corporate actions are in the ledger and
+    resting orders have seen its bars. None: no version has."""
+    marked_sequence: Mapped[int]
+    """The last ledger entry that its stored values know of."""
     created_at: Mapped[Instant]
     closed_at: Mapped[Instant | None]
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from app.core.config import Settings
+from app.quant.lots import LotMethod
 from app.schemas.base import Exact, Input, Number, Text, Ticker, exactly
 
 Share = Annotated[Number, Field(ge=0, le=1)]
@@ -47,6 +48,25 @@ class ScoreMethod(_Choice):
 class ScoreWithin(_Choice):
     MARKET = "market"
     ASSET_CLASS = "asset_class"
+
+
+class Oversized(_Choice):
+    """What happens to an order above the share of daily volume: filled over sessions, or refused."""
+
+    SPLIT = "split"
+    REFUSE = "refuse"
+
+
+class StopAction(_Choice):
+    SELL = "sell"
+    ALERT = "alert"
+
+
+class DividendDay(_Choice):
+    """When a dividend is credited; entitled is always who held before the ex-date."""
+
+    EX_DATE = "ex_date"
+    PAY_DATE = "pay_date"
 
 
 Lax = Field(strict=False)
@@ -99,10 +119,30 @@ class PortfolioSettings(Input):
     commission: Annotated[Exact, *exactly(18, 2, ge=0, le=1000)]
     slippage_pct: Annotated[Number, Field(ge=0, le=0.1)]
     impact: Annotated[Number, Field(ge=0, le=10)] = 0.1
+    max_volume_share: Annotated[
+        Number,
+        Field(gt=0, le=1, description="Of the ETF's median daily volume, traded in one session"),
+    ] = 0.10
+    oversized: Annotated[Oversized, Lax] = Oversized.SPLIT
+    lot_method: Annotated[LotMethod, Lax] = LotMethod.FIFO
+    dividends_on: Annotated[DividendDay, Lax] = DividendDay.EX_DATE
+    dividend_withholding: Annotated[Number, Field(ge=0, le=1)] = 0.0
+    reinvest_dividends: bool = False
     stop_loss_pct: Annotated[Number, Field(gt=0, lt=1)]
+    stop_action: Annotated[StopAction, Lax] = StopAction.SELL
     use_vix_adjustment: bool
     trailing_stop: bool = False
     cooldown_sessions: Annotated[int, Field(ge=0, le=252)] = 21
+    drawdown_limit: Annotated[
+        Number, Field(gt=0, lt=1, description="The portfolio's fall that reduces its exposure")
+    ] = 0.20
+    drawdown_recovery: Annotated[
+        Number, Field(ge=0, lt=1, description="Full exposure returns when the fall is under this")
+    ] = 0.10
+    drawdown_sessions: Annotated[
+        int, Field(ge=1, le=2520, description="Or after so many sessions")
+    ] = 63
+    reduced_exposure: Share = 0.5
     risk_free_rate: Annotated[Number, Field(ge=0, le=1)] = 0.04
     benchmark: Ticker | None = Field(None, description="Left out: the market's broad fund.")
 
