@@ -56,7 +56,7 @@ async def rebalance(
     session: SessionDep,
     resources: ResourcesDep,
     body: Annotated[RebalanceRequest, Body()] = RebalanceRequest(),  # noqa: B008 - frozen
-    idempotency_key: IdempotencyKeyHeader = None,  # noqa: ARG001 - read by Transaction
+    idempotency_key: IdempotencyKeyHeader = None,
 ) -> RebalanceRead:
     """Propose what to trade at the latest close, and with `execute` trade it at once.
 
@@ -69,7 +69,9 @@ async def rebalance(
     )
     if not body.execute:
         return rebalancing.shown(market, event, now=now)
-    outcomes = await rebalancing.execute(session, market, portfolio, event, now=now)
+    outcomes = await rebalancing.execute(
+        session, market, portfolio, event, now=now, idempotency_key=idempotency_key
+    )
     return rebalancing.shown(market, event, outcomes, now=now)
 
 
@@ -79,7 +81,7 @@ async def execute(
     portfolio: LockedPortfolioDep,
     session: SessionDep,
     resources: ResourcesDep,
-    idempotency_key: IdempotencyKeyHeader = None,  # noqa: ARG001 - read by Transaction
+    idempotency_key: IdempotencyKeyHeader = None,
 ) -> RebalanceRead:
     """Trade a stored proposal at the latest close, once.
 
@@ -88,5 +90,7 @@ async def execute(
     market = await resources.market_data.snapshot(session, portfolio.market)
     now = utc_now()
     event = await rebalancing.find(session, portfolio, event_id)
-    outcomes = await rebalancing.execute(session, market, portfolio, event, now=now)
+    outcomes = await rebalancing.execute(
+        session, market, portfolio, event, now=now, idempotency_key=idempotency_key
+    )
     return rebalancing.shown(market, event, outcomes, now=now)

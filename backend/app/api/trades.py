@@ -21,7 +21,8 @@ from app.api.transaction import Transaction
 from app.core.clock import utc_now
 from app.schemas.trade import TradeCreate, TradeFilter, TradeRead, TradeReceipt
 from app.services import ledger, receipts, trade_history, trading
-from app.services.trading import OrderTicket, order_id_of
+from app.services.order_life import id_of_key
+from app.services.trading import ticket_of
 
 router = APIRouter(prefix="/api/trades", tags=["trades"], route_class=Transaction)
 
@@ -36,25 +37,20 @@ async def place(
     resources: ResourcesDep,
     idempotency_key: IdempotencyKeyHeader = None,
 ) -> Response:
-    """Trade one order on paper, at the latest close plus costs, whole or not at all.
+    """Take one order on paper. What the latest close fills is traded at once; the rest waits.
 
-    Send an `Idempotency-Key` and repeat the request as often as you like: it trades once.
+    `state` says how far it came; what waits is filled when a later session's prices reach it, and
+    `DELETE /api/orders/{portfolio_id}/{order_id}` cancels it. Send an `Idempotency-Key` and repeat
+    the request as often as you like: it trades once.
     """
     owner_id = resources.owner_id
     portfolio, holdings = await ledger.lock(session, owner_id, body.portfolio_id, body.ticker)
     market = await resources.market_data.snapshot(session, portfolio.market)
-    ticket = OrderTicket(
-        order_id=order_id_of(owner_id, idempotency_key) if idempotency_key else uuid4(),
-        ticker=body.ticker,
-        side=body.side,
-        quantity=body.quantity,
-        notional=body.notional,
-        limit_price=body.limit_price,
-        idempotency_key=idempotency_key,
-    )
+    order_id = id_of_key(owner_id, idempotency_key) if idempotency_key else uuid4()
+    ticket = ticket_of(body, order_id, idempotency_key)
     now = utc_now()
-    trade = await trading.place(session, market, portfolio, ticket, now=now, holdings=holdings)
-    receipt = receipts.of_trade(market, portfolio, trade)
+    placed = await trading.place(session, market, portfolio, ticket, now=now, holdings=holdings)
+    receipt = receipts.of_order(market, portfolio, placed, now=now)
     return Response(receipt.model_dump_json(), 201, media_type="application/json")
 
 

@@ -10,10 +10,11 @@ from app.cli.asking import given, typed
 from app.cli.once import KeyOption, checked_key, once
 from app.cli.output import describe, print_facts, print_json, print_line, shares
 from app.cli.runtime import Context, JsonOption, PortfolioId, run
+from app.models import FillAt, OrderType, TimeInForce
 from app.quant.costs import Side
-from app.schemas.trade import OrderType, TradeCreate, TradeReceipt
+from app.schemas.trade import TradeCreate, TradeReceipt
 from app.services import receipts, trading
-from app.services.trading import OrderTicket, order_id_of
+from app.services.order_life import id_of_key
 
 app = new_app()
 
@@ -33,10 +34,23 @@ def trade(
     limit: Annotated[
         str | None, typer.Option(metavar="PRICE", help="The worst price to trade at.")
     ] = None,
+    stop: Annotated[
+        str | None, typer.Option(metavar="PRICE", help="The price that sets the order off.")
+    ] = None,
+    gtc: Annotated[
+        bool, typer.Option("--gtc", help="Keep it until cancelled, not for one session only.")
+    ] = False,
+    next_open: Annotated[
+        bool, typer.Option("--next-open", help="Fill at the next session's open.")
+    ] = False,
+    lot: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NUMBER:SHARES", help="Close this tax lot; may be repeated."),
+    ] = None,
     key: KeyOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Trade one order on paper, at the latest close plus costs, whole or not at all."""
+    """Take one order on paper: what the latest close fills is traded at once, the rest waits."""
     body = given(
         TradeCreate,
         typed(
@@ -45,8 +59,12 @@ def trade(
             side=side,
             quantity=quantity,
             notional=notional,
-            order_type=OrderType.LIMIT if limit is not None else None,
+            order_type=_order_type(limit, stop),
             limit_price=limit,
+            stop_price=stop,
+            time_in_force=TimeInForce.GTC if gtc else None,
+            fill_at=FillAt.NEXT_OPEN if next_open else None,
+            lots=[_lot(choice) for choice in lot] if lot else None,
         ),
     )
     checked_key(key)
@@ -70,23 +88,40 @@ def trade(
 async def _place(context: Context, order: TradeCreate, key: str | None) -> TradeReceipt:
     portfolio = await context.portfolio(order.portfolio_id, locked=True)
     market = await context.market_of(portfolio)
-    ticket = OrderTicket(
-        order_id=order_id_of(context.resources.owner_id, key) if key else uuid4(),
-        ticker=order.ticker,
-        side=order.side,
-        quantity=order.quantity,
-        notional=order.notional,
-        limit_price=order.limit_price,
-        idempotency_key=key,
-    )
-    trade = await trading.place(context.session, market, portfolio, ticket, now=context.now)
-    return receipts.of_trade(market, portfolio, trade)
+    order_id = id_of_key(context.resources.owner_id, key) if key else uuid4()
+    ticket = trading.ticket_of(order, order_id, key)
+    placed = await trading.place(context.session, market, portfolio, ticket, now=context.now)
+    return receipts.of_order(market, portfolio, placed, now=context.now)
+
+
+def _order_type(limit: str | None, stop: str | None) -> OrderType | None:
+    if stop is None:
+        return OrderType.LIMIT if limit is not None else None
+    return OrderType.STOP if limit is None else OrderType.STOP_LIMIT
+
+
+def _lot(choice: str) -> dict[str, object]:
+    number, _, quantity = choice.partition(":")
+    if not number.isdigit() or not quantity:
+        raise typer.BadParameter("write a lot as NUMBER:SHARES, such as 3:10", param_hint="--lot")
+    return {"lot": int(number), "quantity": quantity}
 
 
 def _show(receipt: TradeReceipt) -> None:
+    if receipt.filled_quantity:
+        _show_fill(receipt)
+    if receipt.waiting is not None:
+        verb = "buy" if receipt.side is Side.BUY else "sell"
+        left = shares(receipt.quantity - receipt.filled_quantity)
+        print_line(
+            f"Order {receipt.order_id} to {verb} {left} {receipt.ticker} waits. {receipt.waiting}"
+        )
+
+
+def _show_fill(receipt: TradeReceipt) -> None:
     verb = "Bought" if receipt.side is Side.BUY else "Sold"
     print_line(
-        f"{verb} {shares(receipt.quantity)} {receipt.ticker} for portfolio "
+        f"{verb} {shares(receipt.filled_quantity)} {receipt.ticker} for portfolio "
         f"{receipt.portfolio_id} ({describe(receipt)})"
     )
     print_facts(

@@ -1,5 +1,7 @@
 """How easily an ETF trades, measured from its own history: what market impact depends on."""
 
+from decimal import Decimal
+
 import numpy as np
 
 from app.quant.covariance import recent_returns
@@ -20,6 +22,15 @@ def measure(panel: Panel, rows: IntArray) -> tuple[FloatArray, FloatArray]:
     traded = panel.close[rows, -LIQUIDITY_SESSIONS:] * panel.volume[rows, -LIQUIDITY_SESSIONS:]
     value = _mean(traded)
     return _deviation(returns), np.where(value > 0.0, value, np.nan)
+
+
+def median_value(panel: Panel, row: int) -> Decimal | None:
+    """The median value traded in a session, in money, over the last 63; None if unknown or zero."""
+    close = panel.close[row, -LIQUIDITY_SESSIONS:]
+    value = close * panel.volume[row, -LIQUIDITY_SESSIONS:]
+    known = value[~np.isnan(value)]
+    median = float(np.median(known)) if len(known) else 0.0
+    return Decimal(f"{median:.2f}") if median > 0.0 else None
 
 
 def _mean(values: FloatArray) -> FloatArray:

@@ -14,13 +14,13 @@ Share = Annotated[Number, Field(ge=0, le=1)]
 Label = Annotated[Text, Field(min_length=1, max_length=100)]
 
 
-def _frozen(value: object) -> object:
+def frozen(value: object) -> object:
     """JSON has lists; settings never change after they are read."""
     return tuple(value) if isinstance(value, list) else value
 
 
-Labels = Annotated[tuple[Label, ...], BeforeValidator(_frozen), Field(max_length=50)]
-Tickers = Annotated[tuple[Ticker, ...], BeforeValidator(_frozen), Field(max_length=1000)]
+Labels = Annotated[tuple[Label, ...], BeforeValidator(frozen), Field(max_length=50)]
+Tickers = Annotated[tuple[Ticker, ...], BeforeValidator(frozen), Field(max_length=1000)]
 
 
 class _Choice(StrEnum):
@@ -51,7 +51,7 @@ class ScoreWithin(_Choice):
 
 
 class Oversized(_Choice):
-    """What happens to an order above the share of daily volume: filled over sessions, or refused."""
+    """An order above its share of the daily volume is filled over sessions, or refused."""
 
     SPLIT = "split"
     REFUSE = "refuse"

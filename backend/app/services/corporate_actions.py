@@ -223,10 +223,13 @@ def _dividend(action: Action, held: Decimal, ratio: Fraction, day: date) -> Entr
         day,
         amount,
         f"Dividend of {_short(action.value)} per share, ex-date {action.ex_date}",
+        "prices",
         etf_id=action.etf_id,
         quantity=shares,
         price=action.value,
         action_id=action.id,
+        action_value=action.value,
+        revision=1,
     )
 
 
@@ -248,10 +251,14 @@ def _split(
         day,
         to_cents(worth),
         f"Split: {_short(action.value)} new shares for one, ex-date {action.ex_date}",
+        "prices",
         etf_id=action.etf_id,
         quantity=kept - entitled,
         price=last.price if last else None,
+        fraction=to_micros(Decimal(left.numerator) / Decimal(left.denominator)) if worth else ZERO,
         action_id=action.id,
+        action_value=action.value,
+        revision=1,
     )
 
 

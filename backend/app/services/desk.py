@@ -5,23 +5,35 @@ written here.
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from uuid import NAMESPACE_OID, UUID, uuid5
 
 from app.brokers import Broker, BrokerOrder, Rejected
-from app.core.errors import ETFTraderError, Refused
+from app.core.errors import ETFTraderError, NoPrice, Refused
 from app.core.money import ZERO, plain
 from app.market_data.snapshot import MarketSnapshot
-from app.models import EntryKind
+from app.models import (
+    EntryKind,
+    FillAt,
+    OrderOrigin,
+    OrderState,
+    OrderType,
+    TimeInForce,
+)
 from app.quant.book import ProposedOrder
 from app.quant.costs import CostModel, Fill, Side
+from app.quant.lots import Pick
 from app.quant.sizing import affordable_quantity
-from app.services import pricing
+from app.schemas.settings import Oversized, PortfolioSettings
+from app.services import pricing, strategy
 from app.services.ledger import Entry
-from app.services.pricing import Priced
+from app.services.order_life import OrderLife, ReasonCode, id_of
+from app.services.pricing import NotTraded, Priced
 from app.services.projection import Book, apply
+
+PAPER = "paper"
+"""The source of an entry that the paper broker filled."""
 
 
 class OrderRejected(Refused):
@@ -35,64 +47,157 @@ class LineStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """Where orders that are traded together come from, and what happens to what does not fill.
+
+    Their ids come from `source`, so that no source is traded twice. With `rests` what is more than
+    a session's volume allows waits for the next ones; else it is given up.
+    """
+
+    origin: OrderOrigin
+    source: str
+    event_id: int | None = None
+    idempotency_key: str | None = None
+    rests: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
-    """What becomes of an order: the entry to book, or none, and why not all of it was traded."""
+    """What becomes of a proposed order: the entry to book, or none, and why not all was traded."""
 
     order: ProposedOrder
     status: LineStatus
     reason: str | None
     entry: Entry | None
+    life: OrderLife | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """Why fewer shares are traded than ordered; `waits` where the rest is for later sessions."""
+
+    code: ReasonCode
+    sentence: str
+    waits: bool = False
 
 
 @dataclass(slots=True)
 class Desk:
-    """Trades at the close of `session`; `source` names the batch in its orders' ids."""
+    """Trades at the close of `session`."""
 
     market: MarketSnapshot
     broker: Broker
     costs: CostModel
-    step: Decimal
+    rules: PortfolioSettings
     session: date
-    source: str
-    event_id: int | None
+    now: datetime
+    batch: Batch
     book: Book
 
     async def trade(self, order: ProposedOrder) -> Line:
+        if order.quantity <= 0:
+            return Line(order, LineStatus.SKIPPED, "Nothing is left to trade.", None, None)
+        life = self._received(order)
         try:
             etf = pricing.priced(self.market, order.ticker, self.session)
-            quantity, why = self._within_means(order, etf)
+            quantity, short = self._within_limits(order, etf)
             if not quantity:
-                return Line(order, LineStatus.SKIPPED, why, None)
-            entry = await self._filled(order, etf, quantity)
+                assert short is not None
+                return self._skipped(order, life, short.code, short.sentence)
+            life, entry = await self._filled(life.accepted(), etf, quantity)
             self.book = apply(self.book, entry)
         except ETFTraderError as error:
-            return Line(order, LineStatus.SKIPPED, str(error), None)
-        return Line(order, LineStatus.REDUCED if why else LineStatus.FILLED, why, entry)
+            return self._skipped(order, life, _code_of(error), str(error))
+        if short is None:
+            return Line(order, LineStatus.FILLED, None, entry, life)
+        if not short.waits:
+            life = life.changed(
+                OrderState.CANCELLED,
+                short.code,
+                session=self.session,
+                at=self.now,
+                message=short.sentence,
+            )
+        return Line(order, LineStatus.REDUCED, short.sentence, entry, life)
 
-    def _within_means(self, order: ProposedOrder, etf: Priced) -> tuple[Decimal, str | None]:
-        """As many shares as ordered, or as are held or cash pays for, and why fewer."""
+    def _received(self, order: ProposedOrder) -> OrderLife:
+        batch = self.batch
+        return OrderLife(
+            id=id_of(batch.source, order.side, order.ticker),
+            etf_id=self.market.etfs[self.market.row(order.ticker)].id,
+            side=order.side,
+            order_type=OrderType.MARKET,
+            time_in_force=TimeInForce.DAY,
+            fill_at=FillAt.CLOSE,
+            quantity=order.quantity,
+            limit_price=None,
+            stop_price=None,
+            origin=batch.origin,
+            reason=order.reason,
+            picks=None,
+            idempotency_key=batch.idempotency_key,
+            rebalance_event_id=batch.event_id,
+            session=self.session,
+            created_at=self.now,
+        ).received()
+
+    def _skipped(
+        self, order: ProposedOrder, life: OrderLife, code: ReasonCode, sentence: str
+    ) -> Line:
+        rejected = life.changed(
+            OrderState.REJECTED, code, session=self.session, at=self.now, message=sentence
+        )
+        return Line(order, LineStatus.SKIPPED, sentence, None, rejected)
+
+    def _within_limits(self, order: ProposedOrder, etf: Priced) -> tuple[Decimal, Shortage | None]:
+        """As many shares as ordered, or as the book and the daily volume allow, and why fewer."""
+        most, short = self._within_means(order, etf)
+        step = strategy.order_settings(self.rules).step
+        cap = etf.session_cap(self.rules, step)
+        if cap is None or min(most, order.quantity) <= cap:
+            return (order.quantity, None) if order.quantity <= most else (most, short)
+        sentence = (
+            f"At most {plain(cap.normalize())} shares a session: "
+            f"{self.rules.max_volume_share:.0%} of the median daily volume."
+        )
+        if self.rules.oversized is Oversized.REFUSE:
+            cap = ZERO
+        # What the book does not have is not worth waiting for.
+        waits = self.batch.rests and order.quantity <= most
+        return cap, Shortage(ReasonCode.OVERSIZED, sentence, waits)
+
+    def _within_means(self, order: ProposedOrder, etf: Priced) -> tuple[Decimal, Shortage]:
         if order.side is Side.SELL:
             held = self.book.holdings.get(etf.etf_id)
             most = held.quantity if held else ZERO
-            why = f"Only {plain(most.normalize())} shares are held."
-        else:
-            cash = self.book.cash
-            most = affordable_quantity(cash, etf.quote, self.costs, step=self.step)
-            why = f"The cash of {plain(cash)} USD pays for {plain(most.normalize())} shares."
-        return (order.quantity, None) if order.quantity <= most else (most, why)
-
-    async def _filled(self, order: ProposedOrder, etf: Priced, quantity: Decimal) -> Entry:
-        order_id = uuid5(NAMESPACE_OID, f"etftrader:{self.source}:{order.side}:{order.ticker}")
-        sent = BrokerOrder(order_id, etf.ticker, order.side, quantity, etf.quote)
-        fill = filled(await self.broker.place(sent))
-        return entry_of(
-            fill,
-            etf,
-            self.session,
-            reason=order.reason,
-            order_id=order_id,
-            rebalance_event_id=self.event_id,
+            return most, Shortage(
+                ReasonCode.INSUFFICIENT_SHARES,
+                f"Only {plain(most.normalize())} shares are held.",
+            )
+        cash, step = self.book.cash, strategy.order_settings(self.rules).step
+        most = affordable_quantity(cash, etf.quote, self.costs, step=step)
+        return most, Shortage(
+            ReasonCode.INSUFFICIENT_CASH,
+            f"The cash of {plain(cash)} USD pays for {plain(most.normalize())} shares.",
         )
+
+    async def _filled(
+        self, life: OrderLife, etf: Priced, quantity: Decimal
+    ) -> tuple[OrderLife, Entry]:
+        sent = BrokerOrder(life.id, etf.ticker, life.side, quantity, etf.quote)
+        fill = filled(await self.broker.place(sent))
+        life = life.filled(quantity, fill.price, session=self.session, at=self.now)
+        return life, entry_of(fill, life, self.session, etf.price_date)
+
+
+def _code_of(error: ETFTraderError) -> ReasonCode:
+    match error:
+        case NoPrice():
+            return ReasonCode.NO_PRICE
+        case NotTraded():
+            return ReasonCode.ETF_CLOSED
+        case _:
+            return ReasonCode.REFUSED
 
 
 def filled(answer: Fill | Rejected) -> Fill:
@@ -103,26 +208,28 @@ def filled(answer: Fill | Rejected) -> Fill:
 
 def entry_of(
     fill: Fill,
-    etf: Priced,
+    order: OrderLife,
     session: date,
+    price_date: date,
     *,
-    reason: str,
-    order_id: UUID,
-    idempotency_key: str | None = None,
-    rebalance_event_id: int | None = None,
+    picks: tuple[Pick, ...] | None = None,
 ) -> Entry:
+    """The ledger's entry for the latest fill of an order."""
     return Entry(
         kind=EntryKind.BUY if fill.side is Side.BUY else EntryKind.SELL,
         session=session,
         amount=fill.net,
-        reason=reason,
+        reason=order.reason,
+        source=PAPER,
         fee=fill.fee,
-        etf_id=etf.etf_id,
+        etf_id=order.etf_id,
         quantity=fill.quantity,
         reference_price=fill.reference,
         price=fill.price,
-        price_date=etf.price_date,
-        order_id=order_id,
-        idempotency_key=idempotency_key,
-        rebalance_event_id=rebalance_event_id,
+        price_date=price_date,
+        order_id=order.id,
+        fill_number=order.fills,
+        idempotency_key=order.idempotency_key,
+        rebalance_event_id=order.rebalance_event_id,
+        picks=picks,
     )

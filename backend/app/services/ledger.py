@@ -1,12 +1,12 @@
-"""The only writer of ledger entries and of what is projected from them: cash and positions.
+"""The only writer of ledger entries and of what goes with them: cash, positions, lots, orders.
 
-The caller holds the lock on the portfolio's row. Entries, cash, sequence and positions change in
-one statement, so no reader ever sees one without the others.
+The caller holds the lock on the portfolio's row. Entries, cash, sequence, positions, tax lots and
+orders change in one statement, so no reader ever sees one without the others.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import cast
@@ -21,17 +21,25 @@ from app.core.database import rows
 from app.core.errors import NotFound
 from app.core.money import ZERO
 from app.models import EntryKind, Etf, LedgerEntry, Portfolio, Position, owned_portfolio
+from app.quant.lots import ClosedLot, Lot, LotMethod, Pick
+from app.services.lot_book import CLOSES, LotBook
+from app.services.order_life import Change, OrderLife
 from app.services.projection import Book, Holding, Movement, fold
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What happened to a portfolio, before it has its place in the ledger."""
+    """What happened to a portfolio, before it has its place in the ledger.
+
+    `picks` are the tax lots that a sale closes, None those of the portfolio's method; `fraction`
+    the shares of a split that were paid out in cash. `closed_lots` is found when it is booked.
+    """
 
     kind: EntryKind
     session: date
     amount: Decimal
     reason: str
+    source: str
     fee: Decimal = ZERO
     etf_id: int | None = None
     quantity: Decimal | None = None
@@ -39,9 +47,15 @@ class Entry:
     price: Decimal | None = None
     price_date: date | None = None
     order_id: UUID | None = None
+    fill_number: int | None = None
     idempotency_key: str | None = None
     rebalance_event_id: int | None = None
     action_id: int | None = None
+    action_value: Decimal | None = None
+    revision: int | None = None
+    closed_lots: tuple[ClosedLot, ...] | None = None
+    picks: tuple[Pick, ...] | None = None
+    fraction: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +69,43 @@ class Booked:
 
 
 _WRITE = """
-    WITH booked AS (
+    WITH opened AS (
+        INSERT INTO orders (
+            portfolio_id, id, etf_id, side, order_type, time_in_force, fill_at, quantity,
+            filled_quantity, limit_price, stop_price, triggered_on, state, reason_code, origin,
+            reason, lots, idempotency_key, rebalance_event_id, session, created_at, updated_at)
+        SELECT %(portfolio_id)s, o.*, %(booked_at)s
+        FROM jsonb_to_recordset(CAST(%(opened)s AS jsonb)) AS o (
+            id uuid, etf_id int, side text, order_type text, time_in_force text, fill_at text,
+            quantity numeric, filled_quantity numeric, limit_price numeric, stop_price numeric,
+            triggered_on date, state text, reason_code text, origin text, reason text, lots jsonb,
+            idempotency_key text, rebalance_event_id int, session date, created_at timestamptz)
+    ), changed AS (
+        UPDATE orders SET state = o.state, reason_code = o.reason_code, quantity = o.quantity,
+            filled_quantity = o.filled_quantity, limit_price = o.limit_price,
+            stop_price = o.stop_price, triggered_on = o.triggered_on, updated_at = %(booked_at)s
+        FROM jsonb_to_recordset(CAST(%(changed)s AS jsonb)) AS o (
+            id uuid, state text, reason_code text, quantity numeric, filled_quantity numeric,
+            limit_price numeric, stop_price numeric, triggered_on date)
+        WHERE orders.id = o.id AND orders.portfolio_id = %(portfolio_id)s
+    ), happened AS (
+        INSERT INTO order_events (
+            order_id, number, state, reason_code, message, session, at, quantity, price)
+        SELECT * FROM jsonb_to_recordset(CAST(%(changes)s AS jsonb)) AS change (
+            order_id uuid, number int, state text, reason_code text, message text, session date,
+            at timestamptz, quantity numeric, price numeric)
+    ), booked AS (
         INSERT INTO ledger_entries (
-            portfolio_id, booked_at, sequence, kind, session, amount, reason, fee, etf_id, quantity,
-            reference_price, price, price_date, order_id, idempotency_key, rebalance_event_id,
-            action_id)
+            portfolio_id, booked_at, sequence, kind, session, amount, reason, source, fee, etf_id,
+            quantity, reference_price, price, price_date, order_id, fill_number, idempotency_key,
+            rebalance_event_id, action_id, action_value, revision, closed_lots)
         SELECT %(portfolio_id)s, %(booked_at)s, entry.*
         FROM jsonb_to_recordset(CAST(%(entries)s AS jsonb)) AS entry (
-            sequence int, kind text, session date, amount numeric, reason text, fee numeric,
-            etf_id int, quantity numeric, reference_price numeric, price numeric, price_date date,
-            order_id uuid, idempotency_key text, rebalance_event_id int, action_id int)
+            sequence int, kind text, session date, amount numeric, reason text, source text,
+            fee numeric, etf_id int, quantity numeric, reference_price numeric, price numeric,
+            price_date date, order_id uuid, fill_number int, idempotency_key text,
+            rebalance_event_id int, action_id int, action_value numeric, revision int,
+            closed_lots jsonb)
         ORDER BY sequence
         RETURNING id, sequence
     ), portfolio AS (
@@ -81,6 +122,16 @@ _WRITE = """
         ON CONFLICT (portfolio_id, etf_id) DO UPDATE
         SET quantity = excluded.quantity, cost_basis = excluded.cost_basis,
             opened_on = excluded.opened_on
+    ), lots_gone AS (
+        DELETE FROM tax_lots
+        WHERE portfolio_id = %(portfolio_id)s AND number = ANY(CAST(%(lots_gone)s AS int[]))
+    ), lots_kept AS (
+        INSERT INTO tax_lots (portfolio_id, etf_id, number, acquired_on, quantity, cost)
+        SELECT %(portfolio_id)s, lot.*
+        FROM jsonb_to_recordset(CAST(%(lots_kept)s AS jsonb)) AS lot (
+            etf_id int, number int, acquired_on date, quantity numeric, cost numeric)
+        ON CONFLICT (portfolio_id, number) DO UPDATE
+        SET quantity = excluded.quantity, cost = excluded.cost
     )
     SELECT id FROM booked ORDER BY sequence
     """
@@ -90,6 +141,16 @@ _HOLDINGS = """
     WHERE portfolio_id = %(portfolio_id)s
     """
 _HOLDINGS_OF = f"{_HOLDINGS} AND etf_id = ANY(%(etf_ids)s)"
+
+
+_LOTS = """
+    SELECT etf_id, number, acquired_on, quantity, cost FROM tax_lots
+    WHERE portfolio_id = %(portfolio_id)s ORDER BY number
+    """
+_LOTS_OF = """
+    SELECT etf_id, number, acquired_on, quantity, cost FROM tax_lots
+    WHERE portfolio_id = %(portfolio_id)s AND etf_id = ANY(%(etf_ids)s) ORDER BY number
+    """
 
 
 _SEEN = aliased(Portfolio)
@@ -147,20 +208,29 @@ async def book_all(
     *,
     now: datetime,
     holdings: Mapping[int, Holding] | None = None,
+    orders: Sequence[OrderLife] = (),
 ) -> tuple[Booked, ...]:
-    """Write `entries` in their order, all or none.
+    """Write `entries` in their order and what became of `orders`, all or none.
 
     `holdings` are those of the entries' ETFs, read under the lock by a caller who needed them
     anyway. Raises InsufficientCash or InsufficientShares where an entry would leave less than
-    nothing.
+    nothing, and what `LotBook.book` raises where lots were chosen that are not there.
     """
-    if not entries:
+    if not entries and not orders:
         return ()
     etf_ids = {entry.etf_id for entry in entries if entry.etf_id is not None}
     if holdings is None:
         holdings = await read_holdings(session, portfolio.id, etf_ids) if etf_ids else {}
     after = fold(entries, Book(portfolio.cash, holdings))
     first = portfolio.last_sequence + 1
+    closing = {entry.etf_id for entry in entries if entry.kind in CLOSES and entry.etf_id}
+    lots = LotBook(
+        await read_lots(session, portfolio.id, closing) if closing else {},
+        LotMethod(portfolio.settings.get("lot_method", LotMethod.FIFO)),
+    )
+    entries = [
+        replace(entry, closed_lots=lots.book(entry, first + i)) for i, entry in enumerate(entries)
+    ]
     written = await rows(
         session,
         _WRITE,
@@ -168,12 +238,15 @@ async def book_all(
             "portfolio_id": portfolio.id,
             "booked_at": now,
             "entries": _json(
-                [{"sequence": first + i, **_fields(each)} for i, each in enumerate(entries)]
+                [{"sequence": first + i, **_entry(each)} for i, each in enumerate(entries)]
             ),
             "cash": after.cash,
             "last_sequence": portfolio.last_sequence + len(entries),
             "closed": [each for each in etf_ids if each in holdings and each not in after.holdings],
             "kept": _json([_fields(after.holdings[e]) for e in etf_ids if e in after.holdings]),
+            "lots_gone": lots.gone(),
+            "lots_kept": _json([{"etf_id": e, **_fields(lot)} for e, lot in lots.kept()]),
+            **_written_orders(orders),
         },
     )
     set_committed_value(portfolio, "cash", after.cash)
@@ -182,6 +255,16 @@ async def book_all(
         Booked(entry_id, first + i, now, entry)
         for i, ((entry_id,), entry) in enumerate(zip(written, entries, strict=True))
     )
+
+
+def _written_orders(orders: Sequence[OrderLife]) -> dict[str, str]:
+    return {
+        "opened": _json([_order(order) for order in orders if not order.written]),
+        "changed": _json([_order(order) for order in orders if order.written]),
+        "changes": _json(
+            [{"order_id": order.id, **_fields(each)} for order in orders for each in order.changes]
+        ),
+    }
 
 
 async def read_holdings(
@@ -195,6 +278,22 @@ async def read_holdings(
         {"portfolio_id": portfolio_id, "etf_ids": wanted},
     )
     return {row.etf_id: Holding(*row) for row in held}
+
+
+async def read_lots(
+    session: AsyncSession, portfolio_id: int, etf_ids: set[int] | None = None
+) -> dict[int, tuple[Lot, ...]]:
+    """The open tax lots by ETF, oldest entry first; of the given ETFs only, where given."""
+    wanted = None if etf_ids is None else list(etf_ids)
+    found: dict[int, tuple[Lot, ...]] = {}
+    for row in await rows(
+        session,
+        _LOTS if wanted is None else _LOTS_OF,
+        {"portfolio_id": portfolio_id, "etf_ids": wanted},
+    ):
+        etf_id, *lot = row
+        found[etf_id] = (*found.get(etf_id, ()), Lot(*lot))
+    return found
 
 
 async def current_book(session: AsyncSession, portfolio: Portfolio) -> Book:
@@ -228,7 +327,21 @@ async def read_movements(
     return cast("Sequence[Movement]", (await session.execute(query)).all())
 
 
-def _fields(row: Entry | Holding) -> dict[str, object]:
+def _entry(entry: Entry) -> dict[str, object]:
+    closed = entry.closed_lots
+    row = _fields(entry)
+    del row["picks"], row["fraction"]
+    return {**row, "closed_lots": closed and [_fields(lot) for lot in closed]}
+
+
+def _order(order: OrderLife) -> dict[str, object]:
+    row = _fields(order)
+    del row["picks"], row["written"], row["fills"], row["changes"]
+    picks = order.picks and [{"lot": p.number, "quantity": p.quantity} for p in order.picks]
+    return {**row, "lots": picks}
+
+
+def _fields(row: Entry | Holding | Lot | ClosedLot | OrderLife | Change) -> dict[str, object]:
     """As `asdict`, which is slow because it copies deeply what cannot change anyway."""
     return {field.name: getattr(row, field.name) for field in fields(row)}
 

@@ -9,13 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import Conflict, NameTaken, NoPrice, Refused
 from app.core.money import ZERO, to_cents
 from app.market_data.snapshot import MarketSnapshot
-from app.models import EntryKind, Portfolio, PortfolioStatus
+from app.models import EntryKind, OrderOrigin, Portfolio, PortfolioStatus
 from app.quant.book import Market, order_for
 from app.quant.costs import Side
 from app.quant.optimizers import Limits, feasibility
 from app.schemas.settings import PortfolioSettings
 from app.services import corporate_actions, ledger, pricing, trading
-from app.services.desk import LineStatus
+from app.services.desk import Batch, LineStatus
 from app.services.ledger import Booked, Entry
 from app.services.pricing import NotTraded
 
@@ -60,6 +60,7 @@ async def create(
         initial_capital=to_cents(initial_capital),
         cash=ZERO,
         last_sequence=0,
+        marked_sequence=0,
         settings=settings.model_dump(mode="json"),
         opened_on=day,
         replayed_until=None,
@@ -70,7 +71,7 @@ async def create(
     )
     session.add(portfolio)
     await _flush_name(session)
-    deposit = Entry(EntryKind.DEPOSIT, day, portfolio.initial_capital, "Initial capital")
+    deposit = Entry(EntryKind.DEPOSIT, day, portfolio.initial_capital, "Initial capital", "user")
     await ledger.book(session, portfolio, deposit, now=now)
     return portfolio
 
@@ -105,7 +106,7 @@ async def move_cash(
     portfolio.require_active()
     await corporate_actions.settle(session, market, portfolio, now=now)
     kind = EntryKind.DEPOSIT if amount > 0 else EntryKind.WITHDRAWAL
-    entry = Entry(kind, market.latest_session, to_cents(amount), note or kind.capitalize())
+    entry = Entry(kind, market.latest_session, to_cents(amount), note or kind.capitalize(), "user")
     return await ledger.book(session, portfolio, entry, now=now)
 
 
@@ -138,12 +139,17 @@ def check_settings(market: MarketSnapshot, settings: PortfolioSettings) -> None:
     """Refuse rules that no portfolio can follow, whatever the market does.
 
     Raises LimitsClash naming the clashing bounds and the smallest relaxation, UnknownTicker for a
-    benchmark the market lacks, Refused where no factor counts.
+    benchmark the market lacks, Refused where no factor counts or the drawdown rule has no way back.
     """
     limits = Limits(settings.min_weight, settings.max_weight, settings.cash_buffer)
     feasibility.check(feasibility.Shape(("",) * settings.num_positions, limits))
     if not any(settings.factor_weights.model_dump().values()):
         raise Refused("Every factor weight is zero: at least one must be positive.")
+    if settings.drawdown_recovery >= settings.drawdown_limit:
+        raise Refused(
+            f"drawdown_recovery ({settings.drawdown_recovery:g}) must be below drawdown_limit "
+            f"({settings.drawdown_limit:g}): exposure would be reduced and restored by one fall."
+        )
     if settings.benchmark is not None:
         market.row(settings.benchmark)
 
@@ -163,8 +169,9 @@ async def _sell_all(
         order_for(ticker, Side.SELL, held.quantity, market=desk, reason="The portfolio is closed")
         for ticker, held in zip(tickers, holdings.values(), strict=True)
     ]
+    batch = Batch(OrderOrigin.LIQUIDATION, f"close:{portfolio.id}")
     outcomes = await trading.execute(
-        session, market, portfolio, orders, as_of=on, now=now, event_id=None
+        session, market, portfolio, orders, as_of=on, now=now, batch=batch
     )
     for outcome in outcomes:
         if outcome.status is not LineStatus.FILLED:

@@ -23,13 +23,22 @@ from app.quant.costs import (
     Side,
     SquareRootImpact,
 )
-from app.quant.liquidity import measure
+from app.quant.fills import volume_cap
+from app.quant.liquidity import measure, median_value
 from app.quant.sizing import Quote, largest, rounded_down
 from app.schemas.settings import PortfolioSettings
 from app.services import valuation
 
 REMEMBERED = 20_000
-_liquidity: OrderedDict[tuple[UUID, date, int], Liquidity] = OrderedDict()
+_traded: OrderedDict[tuple[UUID, date, int], "Traded"] = OrderedDict()
+
+
+@dataclass(frozen=True, slots=True)
+class Traded:
+    """How one ETF trades; `median_value` is USD a session, None where unknown."""
+
+    liquidity: Liquidity
+    median_value: Decimal | None
 
 
 class NotTraded(Refused):
@@ -47,6 +56,12 @@ class Priced:
     ticker: str
     quote: Quote
     price_date: date
+    median_value: Decimal | None
+
+    def session_cap(self, settings: PortfolioSettings, step: Decimal) -> Decimal | None:
+        """The most shares an order may trade in one session; None where volume is unknown."""
+        share = Decimal(repr(settings.max_volume_share))
+        return volume_cap(self.median_value, self.quote.reference, share, step)
 
 
 def cost_model(settings: PortfolioSettings) -> CostModel:
@@ -84,18 +99,21 @@ def priced(market: MarketSnapshot, ticker: str, session: date) -> Priced:
     last = valuation.last_price(market, row, session)
     if last is None or last.halted:
         raise NoPrice(ticker, session)
-    return Priced(etf.id, ticker, Quote(last.price, _trades(market, row, session)), last.session)
+    traded = _how_it_trades(market, row, session)
+    quote = Quote(last.price, traded.liquidity)
+    return Priced(etf.id, ticker, quote, last.session, traded.median_value)
 
 
-def _trades(market: MarketSnapshot, row: int, session: date) -> Liquidity:
-    """The liquidity of one ETF, remembered for as long as its data version is."""
+def _how_it_trades(market: MarketSnapshot, row: int, session: date) -> Traded:
+    """What is measured of one ETF, remembered for as long as its data version is."""
     key = market.data_version, session, row
-    known = _liquidity.get(key)
+    known = _traded.get(key)
     if known is None:
-        (known,) = liquidity(market, [row], session)
-        _liquidity[key] = known
-        while len(_liquidity) > REMEMBERED:
-            _liquidity.popitem(last=False)
+        (found,) = liquidity(market, [row], session)
+        median = median_value(market.panel.until(session), row)
+        known = _traded[key] = Traded(found, median)
+        while len(_traded) > REMEMBERED:
+            _traded.popitem(last=False)
     return known
 
 

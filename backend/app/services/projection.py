@@ -121,7 +121,7 @@ def _holding_after(held: Holding | None, etf_id: int, movement: Movement) -> Hol
     match movement.kind:
         case EntryKind.BUY:
             return _bought(held, etf_id, movement, quantity)
-        case EntryKind.SELL:
+        case EntryKind.SELL | EntryKind.CLOSURE:
             return _sold(held, quantity)
         case EntryKind.SPLIT:
             return _split(held, movement, quantity)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import Conflict, NotFound
 from app.market_data.snapshot import MarketSnapshot
-from app.models import Portfolio, RebalanceEvent, RebalanceStatus
+from app.models import OrderOrigin, Portfolio, RebalanceEvent, RebalanceStatus
 from app.quant.book import ProposedOrder
 from app.quant.costs import EXACT, Side
 from app.schemas.rebalance import FillRead, OrderRead, ProposalBody, RebalanceRead
@@ -29,6 +29,7 @@ from app.services import (
     valuation,
 )
 from app.services.deciding import Decision
+from app.services.desk import Batch
 from app.services.trading import LineOutcome
 
 GOOD_FOR = 5
@@ -98,6 +99,7 @@ async def execute(
     event: RebalanceEvent,
     *,
     now: datetime,
+    idempotency_key: str | None = None,
 ) -> tuple[LineOutcome, ...]:
     """Trade a stored proposal at the market's latest close, once. The portfolio is locked.
 
@@ -110,7 +112,15 @@ async def execute(
     objection = _objection(market, portfolio, event)
     if objection is not None:
         raise OutOfDate(f"{objection}: ask for a new proposal.")
-    outcomes = await fill(session, market, portfolio, event, as_of=market.latest_session, now=now)
+    outcomes = await fill(
+        session,
+        market,
+        portfolio,
+        event,
+        as_of=market.latest_session,
+        now=now,
+        idempotency_key=idempotency_key,
+    )
     await marking.mark_portfolios(session, market, [portfolio], now=now)
     return outcomes
 
@@ -139,6 +149,7 @@ async def fill(
     as_of: date,
     now: datetime,
     unattended: bool = False,
+    idempotency_key: str | None = None,
 ) -> tuple[LineOutcome, ...]:
     """Trade the orders of an event at the close of `as_of`, whatever happened since.
 
@@ -151,8 +162,15 @@ async def fill(
     orders = [_order(market, order, span, step) for order in body_of(event).orders]
     if unattended:
         orders = [order for order in orders if valuation.trades_on(market, order.ticker, as_of)]
+    batch = Batch(
+        OrderOrigin.REBALANCE,
+        f"event:{event.id}",
+        event_id=event.id,
+        idempotency_key=idempotency_key,
+        rests=not unattended,
+    )
     outcomes = await trading.execute(
-        session, market, portfolio, orders, as_of=as_of, now=now, event_id=event.id
+        session, market, portfolio, orders, as_of=as_of, now=now, batch=batch
     )
     event.status = RebalanceStatus.EXECUTED
     event.executed_at = now

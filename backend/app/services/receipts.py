@@ -1,38 +1,49 @@
 """What whoever traded or moved cash gets in their hand."""
 
+from datetime import datetime
+
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio
 from app.schemas.cash import CashRead
 from app.schemas.trade import TradeReceipt
 from app.services import freshness
 from app.services.ledger import Booked
-from app.services.trading import Trade
+from app.services.order_life import waiting_for
+from app.services.trading import Placed
 
 
-def of_trade(market: MarketSnapshot, portfolio: Portfolio, trade: Trade) -> TradeReceipt:
-    booked, entry = trade.booked, trade.booked.entry
-    assert entry.quantity is not None
-    assert entry.reference_price is not None
-    assert entry.price is not None
-    assert entry.price_date is not None
+def of_order(
+    market: MarketSnapshot, portfolio: Portfolio, placed: Placed, *, now: datetime
+) -> TradeReceipt:
+    order = placed.order
+    booked = placed.trade.booked if placed.trade else None
+    entry = booked.entry if booked else None
     return TradeReceipt(
-        **freshness.as_of(market, booked.booked_at),
+        **freshness.as_of(market, now),
         portfolio_id=portfolio.id,
-        sequence=booked.sequence,
-        executed_at=booked.booked_at,
-        session=entry.session,
-        ticker=trade.ticker,
-        side=trade.side,
-        quantity=entry.quantity,
-        reference_price=entry.reference_price,
-        price_date=entry.price_date,
-        fill_price=entry.price,
-        fee=entry.fee,
-        net_amount=entry.amount,
-        reason=entry.reason,
-        order_id=entry.order_id,
-        idempotency_key=entry.idempotency_key,
-        rebalance_event_id=entry.rebalance_event_id,
+        order_id=order.id,
+        state=order.state,
+        ticker=placed.ticker,
+        side=order.side,
+        order_type=order.order_type,
+        time_in_force=order.time_in_force,
+        fill_at=order.fill_at,
+        limit_price=order.limit_price,
+        stop_price=order.stop_price,
+        quantity=order.quantity,
+        filled_quantity=order.filled_quantity,
+        waiting=waiting_for(order),
+        session=order.session,
+        sequence=booked.sequence if booked else None,
+        executed_at=booked.booked_at if booked else None,
+        reference_price=entry.reference_price if entry else None,
+        price_date=entry.price_date if entry else None,
+        fill_price=entry.price if entry else None,
+        fee=entry.fee if entry else None,
+        net_amount=entry.amount if entry else None,
+        reason=order.reason,
+        idempotency_key=order.idempotency_key,
+        rebalance_event_id=order.rebalance_event_id,
         cash=portfolio.cash,
     )
 

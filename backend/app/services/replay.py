@@ -22,15 +22,14 @@ from app.core import calendar
 from app.core.errors import Conflict, Refused
 from app.core.progress import Progress, silent
 from app.market_data.snapshot import MarketSnapshot
-from app.models import LedgerEntry, Portfolio, RebalanceEvent
+from app.models import LedgerEntry, OrderOrigin, Portfolio, RebalanceEvent
 from app.quant.errors import QuantError
-from app.quant.exposure import ExposureState, after_session
+from app.quant.exposure import ExposurePolicy, ExposureState, after_session
 from app.quant.stop_loss import Exit
 from app.schemas.settings import PortfolioSettings
 from app.services import (
     corporate_actions,
     deciding,
-    exposure,
     ledger,
     marking,
     portfolios,
@@ -40,6 +39,7 @@ from app.services import (
     trading,
     valuation,
 )
+from app.services.desk import Batch
 from app.services.projection import Holding
 from app.services.valuation import Valuation
 
@@ -178,6 +178,7 @@ class _Life:
     market: MarketSnapshot
     portfolio: Portfolio
     settings: PortfolioSettings
+    limits: ExposurePolicy
     asks: frozenset[date]
     """When the rules are asked what they want."""
     ex_dates: Mapping[date, frozenset[int]]
@@ -201,11 +202,13 @@ class _Life:
         cls, session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio, days: list[date]
     ) -> "_Life":
         weeks = calendar.first_session_of_each_week(np.array(days, "datetime64[D]"))
+        settings = strategy.settings_of(portfolio)
         return cls(
             session,
             market,
             portfolio,
-            strategy.settings_of(portfolio),
+            settings,
+            strategy.exposure_policy(settings),
             asks=frozenset({days[0], *weeks.tolist()}),
             ex_dates=_ex_sessions(market, days),
             before=Valuation(days[0], portfolio.cash, ()),
@@ -248,7 +251,7 @@ class _Life:
                 orders,
                 as_of=day,
                 now=now,
-                event_id=None,
+                batch=Batch(OrderOrigin.STOP, f"stop:{self.portfolio.id}:{day}"),
             )
             sold = sum(outcome.trade is not None for outcome in outcomes)
             self.stopped += sold
@@ -273,7 +276,7 @@ class _Life:
     def _grow(self, worth: Valuation) -> None:
         if self.before.total > 0:
             self.index *= float(worth.total / self.before.total)
-        self.drawdown = after_session(self.drawdown, self.index, exposure.POLICY)
+        self.drawdown = after_session(self.drawdown, self.index, self.limits)
         self.before = worth
 
     async def _ask(self, day: date, now: datetime) -> None:
@@ -284,7 +287,7 @@ class _Life:
                 self.market,
                 self.portfolio,
                 at=day,
-                part=self.drawdown.exposure(exposure.POLICY),
+                part=self.drawdown.exposure(self.limits),
             )
         except QuantError as error:
             self.failure = error

@@ -19,6 +19,7 @@ from app.market_data.snapshot import EtfFacts, MarketSnapshot
 from app.models import Portfolio
 from app.quant.construction import ConstructionSettings, Invested, Target, construct
 from app.quant.drift import DriftMode, DriftPolicy
+from app.quant.exposure import ExposurePolicy
 from app.quant.factors.cross_section import Composite
 from app.quant.factors.scoring import FactorWeights, Scores, ScoreSettings, ScoreWithin, score
 from app.quant.optimizers import (
@@ -151,6 +152,15 @@ def stop_policy(settings: PortfolioSettings) -> StopPolicy:
     )
 
 
+def exposure_policy(settings: PortfolioSettings) -> ExposurePolicy:
+    return ExposurePolicy(
+        reduce_at=settings.drawdown_limit,
+        restore_below=settings.drawdown_recovery,
+        restore_after=settings.drawdown_sessions,
+        reduced=settings.reduced_exposure,
+    )
+
+
 async def scores_at(market: MarketSnapshot, settings: PortfolioSettings, session: date) -> Scores:
     """The scores of the portfolio's own universe, from what was known at the close of `session`.
 
@@ -222,17 +232,19 @@ async def targets_at(
     scores = await scores_at(market, settings, session)
     kept = {ticker: standing.weights[ticker] for ticker in sorted(standing.frozen)}
     free = part * max(1.0 - sum(kept.values()), 0.0)
+    frozen = tuple(
+        Wanted(ticker, weight, f"held, and without a close on {session}")
+        for ticker, weight in kept.items()
+    )
+    if part == 0.0:
+        return Targets(frozen, (), None)
     target = await asyncio.to_thread(_construct, market, settings, scores, (standing, free))
     positions = tuple(
         Wanted(position.ticker, position.weight * free, position.reason)
         for position in target.positions
     )
-    positions += tuple(
-        Wanted(ticker, weight, f"held, and without a close on {session}")
-        for ticker, weight in kept.items()
-    )
     passed = tuple(name for name in target.selection.passed if name.ticker not in kept)
-    return Targets(positions, passed, target.selection.shortfall)
+    return Targets(positions + frozen, passed, target.selection.shortfall)
 
 
 def _construct(

@@ -8,7 +8,7 @@ the shares already were multiplied.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -100,27 +100,48 @@ class Valuation:
         return {line.ticker: float(line.value / total) for line in self.lines} if total else {}
 
 
+@dataclass(frozen=True, slots=True)
+class Closes:
+    """The last prices of a market at one close, each looked up once for however many books."""
+
+    market: MarketSnapshot
+    session: date
+    _known: dict[int, LastPrice | None] = field(default_factory=dict, repr=False)
+
+    def last(self, held: Held) -> LastPrice:
+        """What a share of `held` is worth at this close."""
+        try:
+            known = self._known[held.etf_id]
+        except KeyError:
+            known = last_price(self.market, self.market.row_of_id[held.etf_id], self.session)
+            self._known[held.etf_id] = known
+        return known or _paid(held)
+
+    def line(self, held: Held) -> Line:
+        row, last = self.market.row_of_id[held.etf_id], self.last(held)
+        return Line(
+            row,
+            held.etf_id,
+            self.market.panel.tickers[row],
+            held.quantity,
+            held.cost_basis,
+            held.opened_on,
+            last,
+            market_value(held.quantity, last.price),
+        )
+
+
 def value(
     market: MarketSnapshot, cash: Decimal, holdings: Iterable[Held], session: date
 ) -> Valuation:
     """Value what is held at the close of `session`, lines in order of ticker."""
-    lines = (_line(market, held, session) for held in holdings)
-    return Valuation(session, cash, tuple(sorted(lines, key=lambda line: line.ticker)))
+    return value_at(Closes(market, session), cash, holdings)
 
 
-def _line(market: MarketSnapshot, held: Held, session: date) -> Line:
-    row = market.row_of_id[held.etf_id]
-    last = last_price(market, row, session) or _paid(held)
-    return Line(
-        row,
-        held.etf_id,
-        market.panel.tickers[row],
-        held.quantity,
-        held.cost_basis,
-        held.opened_on,
-        last,
-        market_value(held.quantity, last.price),
-    )
+def value_at(closes: Closes, cash: Decimal, holdings: Iterable[Held]) -> Valuation:
+    """The same at a close whose prices are shared with the valuation of other books."""
+    lines = (closes.line(held) for held in holdings)
+    return Valuation(closes.session, cash, tuple(sorted(lines, key=lambda line: line.ticker)))
 
 
 def _paid(held: Held) -> LastPrice:
