@@ -128,10 +128,11 @@ def split(lots: Sequence[Lot], added: Decimal, *, ex_date: date) -> tuple[Lot, .
     leaves its cost to the last.
     """
     old = [lot for lot in lots if lot.acquired_on < ex_date] or list(lots)
+    numbers = {lot.number for lot in old}
     before = sum((lot.quantity for lot in old), ZERO)
     after = before + added
     if not old or after <= 0:
-        return tuple(lot for lot in lots if lot not in old)
+        return tuple(lot for lot in lots if lot.number not in numbers)
     scaled: dict[int, Lot] = {}
     over, cost_over = after, ZERO
     for lot in old:
@@ -144,7 +145,7 @@ def split(lots: Sequence[Lot], added: Decimal, *, ex_date: date) -> tuple[Lot, .
             cost_over += lot.cost
     last = scaled[max(scaled)] if scaled else replace(old[-1], quantity=ZERO, cost=ZERO)
     scaled[last.number] = replace(last, quantity=last.quantity + over, cost=last.cost + cost_over)
-    kept = (scaled.get(lot.number) if lot in old else lot for lot in lots)
+    kept = (scaled.get(lot.number) if lot.number in numbers else lot for lot in lots)
     return tuple(lot for lot in kept if lot is not None)
 
 
