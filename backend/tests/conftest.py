@@ -41,6 +41,10 @@ settings.register_profile("repeatable", deadline=None, derandomize=True, databas
 settings.load_profile("repeatable" if servers.ENVIRONMENT.get("CI") else "patient")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run proofs at their full length: hours")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """The process that the developer started owns the run's folder; workers inherit its name."""
     if hasattr(config, "workerinput"):
@@ -51,10 +55,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(stack.close)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
+        if config.getoption("--long"):
+            item.add_marker(pytest.mark.timeout(0))
         if "server_urls" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.database)
+
+
+@pytest.fixture(scope="session")
+def long(pytestconfig: pytest.Config) -> bool:
+    """Whether to prove at full length rather than in the time of a suite."""
+    return bool(pytestconfig.getoption("--long"))
 
 
 @pytest.fixture(scope="session")
