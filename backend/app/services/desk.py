@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from app.brokers import Broker, BrokerOrder, Rejected
-from app.core.errors import ETFTraderError, NoPrice, Refused
+from app.core.errors import ETFTraderError, NoPrice, Refused, UnknownTicker
 from app.core.money import ZERO, plain
 from app.market_data.snapshot import MarketSnapshot
 from app.models import (
@@ -97,7 +97,10 @@ class Desk:
     async def trade(self, order: ProposedOrder) -> Line:
         if order.quantity <= 0:
             return Line(order, LineStatus.SKIPPED, "Nothing is left to trade.", None, None)
-        life = self._received(order)
+        try:
+            life = self._received(order)
+        except UnknownTicker as error:
+            return Line(order, LineStatus.SKIPPED, str(error), None, None)
         try:
             etf = pricing.priced(self.market, order.ticker, self.session)
             quantity, short = self._within_limits(order, etf)

@@ -14,9 +14,10 @@ from app.quant.book import Market, order_for
 from app.quant.costs import Side
 from app.quant.optimizers import Limits, feasibility
 from app.schemas.settings import PortfolioSettings
-from app.services import corporate_actions, ledger, pricing, trading
+from app.services import corporate_actions, ledger, order_life, pricing, trading
 from app.services.desk import Batch, LineStatus
 from app.services.ledger import Booked, Entry
+from app.services.order_life import ReasonCode
 from app.services.pricing import NotTraded
 
 OPEN_NAME = "uq_portfolios_open_name"
@@ -130,6 +131,10 @@ async def close(
         raise StillHolds(len(holdings))
     if holdings:
         await _sell_all(session, market, portfolio, now=now)
+    orders = await order_life.ended(
+        session, portfolio, ReasonCode.PORTFOLIO_CLOSED, on=market.latest_session, at=now
+    )
+    await ledger.book_all(session, portfolio, [], now=now, orders=orders)
     portfolio.status = PortfolioStatus.CLOSED
     portfolio.closed_at = now
     await session.flush()

@@ -23,6 +23,7 @@ from app.services import (
     deciding,
     freshness,
     marking,
+    order_life,
     proposing,
     strategy,
     trading,
@@ -30,6 +31,7 @@ from app.services import (
 )
 from app.services.deciding import Decision
 from app.services.desk import Batch
+from app.services.order_life import ReasonCode
 from app.services.trading import LineOutcome
 
 GOOD_FOR = 5
@@ -169,8 +171,16 @@ async def fill(
         idempotency_key=idempotency_key,
         rests=not unattended,
     )
+    superseded = await order_life.ended(
+        session,
+        portfolio,
+        ReasonCode.SUPERSEDED,
+        on=as_of,
+        at=now,
+        origin=OrderOrigin.REBALANCE,
+    )
     outcomes = await trading.execute(
-        session, market, portfolio, orders, as_of=as_of, now=now, batch=batch
+        session, market, portfolio, orders, as_of=as_of, now=now, batch=batch, ended=superseded
     )
     event.status = RebalanceStatus.EXECUTED
     event.executed_at = now

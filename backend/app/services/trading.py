@@ -257,11 +257,12 @@ async def execute(
     as_of: date,
     now: datetime,
     batch: Batch,
+    ended: Sequence[OrderLife] = (),
 ) -> tuple[LineOutcome, ...]:
     """Trade a batch at the close of `as_of`: sales first, purchases cut to the cash there is.
 
     A line that cannot be traded is skipped with its reason and the others go on; outcomes are in
-    the order of execution.
+    the order of execution. `ended` are open orders that the batch puts an end to.
     """
     portfolio.require_active()
     rules = PortfolioSettings.model_validate(portfolio.settings)
@@ -287,7 +288,7 @@ async def execute(
         [line.entry for line in lines if line.entry is not None],
         now=now,
         holdings=before.holdings,
-        orders=[line.life for line in lines if line.life is not None],
+        orders=[*ended, *(line.life for line in lines if line.life is not None)],
     )
     return _outcomes(lines, written)
 

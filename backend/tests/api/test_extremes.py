@@ -28,7 +28,7 @@ async def enriched(resources: Resources, portfolio_id: int, amount: str) -> None
     now = datetime(2025, 7, 1, tzinfo=UTC)
     async with unit_of_work(resources.sessions) as session:
         portfolio = await session.get_one(Portfolio, portfolio_id)
-        entry = Entry(EntryKind.DEPOSIT, LATEST, Decimal(amount), "A fortune")
+        entry = Entry(EntryKind.DEPOSIT, LATEST, Decimal(amount), "A fortune", "user")
         await ledger.book(session, portfolio, entry, now=now)
 
 

@@ -106,11 +106,21 @@ async def test_a_limit_is_kept(client: httpx2.AsyncClient, portfolio_id: int) ->
     limit = {"order_type": "limit", "quantity": 5}
     at = await traded(client, portfolio_id, **limit, limit_price=free["fill_price"])
     assert at["fill_price"] == free["fill_price"]
-    below = str(Decimal(free["fill_price"]) - Decimal("0.000001"))
-    refused = await send(client, portfolio_id, **limit, limit_price=below)
-    assert (refused.status_code, refused.json()["type"]) == (422, "urn:etftrader:order-rejected")
-    refused = await send(client, portfolio_id, side="sell", **limit, limit_price="900")
-    assert "below its limit" in refused.json()["detail"]
+    close = Decimal(free["reference_price"])
+    within = await traded(client, portfolio_id, **limit, limit_price=str(close))
+    assert within["fill_price"] == str(close)
+
+
+async def test_a_limit_that_the_close_does_not_meet_waits(
+    client: httpx2.AsyncClient, portfolio_id: int
+) -> None:
+    order = await traded(
+        client, portfolio_id, quantity=5, order_type="limit", limit_price="1.50", side="buy"
+    )
+    assert (order["state"], order["filled_quantity"]) == ("accepted", "0")
+    assert (order["fill_price"], order["sequence"]) == (None, None)
+    assert "a price of 1.50 or less" in order["waiting"]
+    assert order["cash"] == "100000.00"
 
 
 @pytest.mark.parametrize(

@@ -35,17 +35,24 @@ async def test_the_same_order_sent_again_gets_the_same_answer() -> None:
 @pytest.mark.parametrize(
     ("side", "limit", "fills"),
     [
-        (Side.BUY, "100.05", True),
-        (Side.BUY, "100.049999", False),
-        (Side.SELL, "99.95", True),
-        (Side.SELL, "99.950001", False),
+        (Side.BUY, "100", True),
+        (Side.BUY, "99.999999", False),
+        (Side.SELL, "100", True),
+        (Side.SELL, "100.000001", False),
     ],
 )
-async def test_a_limit_is_met_at_its_price_and_not_a_millionth_beyond(
+async def test_a_limit_is_met_by_the_reference_and_not_by_one_a_millionth_worse(
     side: Side, limit: str, *, fills: bool
 ) -> None:
     answer = await PaperBroker(COSTS).place(order(side, limit=limit))
     assert isinstance(answer, Fill if fills else Rejected)
+
+
+@pytest.mark.parametrize(("side", "limit"), [(Side.BUY, "100.02"), (Side.SELL, "99.98")])
+async def test_frictions_never_take_a_fill_beyond_its_limit(side: Side, limit: str) -> None:
+    fill = await PaperBroker(COSTS).place(order(side, limit=limit))
+    assert isinstance(fill, Fill)
+    assert fill.price == Decimal(limit)
 
 
 @given(st.integers(1, 10**9), st.sampled_from(Side))

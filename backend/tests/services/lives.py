@@ -16,6 +16,7 @@ from app.quant.panel import FloatArray, Panel
 from app.schemas.settings import OptimizerName, PortfolioSettings, default_settings
 from app.services import ledger, portfolios, rebalancing, valuation
 from app.services.trading import LineOutcome
+from tests.services.booking import booked
 
 NOW = datetime(2025, 6, 30, 22, tzinfo=UTC)
 
@@ -79,6 +80,7 @@ async def bought(
             session=on,
             amount=-(quantity * close(market, ticker, on)).quantize(Decimal("0.01")),
             reason="test",
+            source="test",
             etf_id=etf_id(market, ticker),
             quantity=Decimal(quantity),
             reference_price=close(market, ticker, on),
@@ -87,7 +89,7 @@ async def bought(
         )
         for ticker, quantity in shares.items()
     ]
-    await ledger.book_all(session, portfolio, entries, now=NOW)
+    await booked(session, portfolio, *entries, now=NOW)
 
 
 def etf_id(market: MarketSnapshot, ticker: str) -> int:

@@ -11,8 +11,9 @@ from app.core.money import ZERO, to_cents
 from app.market_data.snapshot import MarketSnapshot
 from app.models import EntryKind, Portfolio
 from app.schemas.settings import PortfolioSettings, default_settings
-from app.services import ledger, portfolios, valuation
+from app.services import portfolios, valuation
 from app.services.ledger import Entry
+from tests.services.booking import booked
 
 NOW = datetime(2025, 6, 30, 22, tzinfo=UTC)
 
@@ -66,6 +67,7 @@ def trade(
         session=on,
         amount=-to_cents(fill * quantity),
         reason="test",
+        source="test",
         etf_id=market.etfs[market.row(ticker)].id,
         quantity=Decimal(abs(quantity)),
         reference_price=reference,
@@ -77,16 +79,16 @@ def trade(
 def deposit(amount: str, on: date) -> Entry:
     paid = Decimal(amount)
     kind = EntryKind.DEPOSIT if paid > ZERO else EntryKind.WITHDRAWAL
-    return Entry(kind, on, paid, "test")
+    return Entry(kind, on, paid, "test", "test")
 
 
 def dividend(market: MarketSnapshot, ticker: str, amount: str, on: date) -> Entry:
     etf_id = market.etfs[market.row(ticker)].id
-    return Entry(EntryKind.DIVIDEND, on, Decimal(amount), "test", etf_id=etf_id)
+    return Entry(EntryKind.DIVIDEND, on, Decimal(amount), "test", "test", etf_id=etf_id)
 
 
 async def book(session: AsyncSession, portfolio: Portfolio, *entries: Entry) -> None:
-    await ledger.book_all(session, portfolio, entries, now=NOW)
+    await booked(session, portfolio, *entries, now=NOW)
 
 
 async def all_in(

@@ -17,6 +17,7 @@ from app.schemas.settings import default_settings
 from app.services import checking, ledger, portfolios
 from app.services.ledger import Entry
 from app.services.projection import EMPTY, Book, fold
+from tests.services.booking import booked
 
 NOW = datetime(2025, 7, 1, 9, tzinfo=UTC)
 DAY = date(2025, 6, 30)
@@ -76,6 +77,7 @@ def bought(etf_id: int) -> Entry:
         DAY,
         Decimal(-101),
         "test",
+        "test",
         fee=Decimal("1.00"),
         etf_id=etf_id,
         quantity=Decimal(10),
@@ -98,7 +100,7 @@ async def test_a_check_names_every_difference(resources: Resources) -> None:
             now=NOW,
         )
         etf_id = market.etfs[market.row("AAA")].id
-        await ledger.book(session, broken, bought(etf_id), now=NOW)
+        await booked(session, broken, bought(etf_id), now=NOW)
         await _spoil(session, broken.id, "+ 0.01")
     async with unit_of_work(resources.sessions) as session:
         report = await checking.check(session)

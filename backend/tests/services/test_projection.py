@@ -22,7 +22,7 @@ COSTS = CostModel()
 
 
 def deposit(amount: str) -> Entry:
-    return Entry(EntryKind.DEPOSIT, DAY, Decimal(amount), "in")
+    return Entry(EntryKind.DEPOSIT, DAY, Decimal(amount), "in", "test")
 
 
 def trade(side: Side, quantity: Decimal, reference: Decimal, etf_id: int = 1) -> Entry:
@@ -32,6 +32,7 @@ def trade(side: Side, quantity: Decimal, reference: Decimal, etf_id: int = 1) ->
         DAY,
         fill.net,
         "order",
+        "test",
         fee=fill.fee,
         etf_id=etf_id,
         quantity=fill.quantity,
@@ -42,12 +43,16 @@ def trade(side: Side, quantity: Decimal, reference: Decimal, etf_id: int = 1) ->
 def buy(quantity: str, gross: str, fee: str = "0") -> Entry:
     shares, paid = Decimal(quantity), Decimal(gross) + Decimal(fee)
     price = Decimal(gross) / shares
-    return Entry(EntryKind.BUY, DAY, -paid, "order", Decimal(fee), 1, quantity=shares, price=price)
+    return Entry(
+        EntryKind.BUY, DAY, -paid, "order", "test", Decimal(fee), 1, quantity=shares, price=price
+    )
 
 
 def sell(quantity: str, net: str = "0") -> Entry:
     shares = Decimal(quantity)
-    return Entry(EntryKind.SELL, DAY, Decimal(net), "o", etf_id=1, quantity=shares, price=shares)
+    return Entry(
+        EntryKind.SELL, DAY, Decimal(net), "o", "test", etf_id=1, quantity=shares, price=shares
+    )
 
 
 def split(added: str, amount: str = "0", price: str | None = None) -> Entry:
@@ -57,6 +62,7 @@ def split(added: str, amount: str = "0", price: str | None = None) -> Entry:
         DAY,
         Decimal(amount),
         "split",
+        "test",
         etf_id=1,
         quantity=Decimal(added),
         price=paid_at,
@@ -88,11 +94,11 @@ def as_entry(wish: Wish) -> Entry:
     cents = (wish.quantity * 10).quantize(Decimal("0.01")) + Decimal("0.01")
     match wish.kind:
         case "deposit":
-            return Entry(EntryKind.DEPOSIT, DAY, cents, "in")
+            return Entry(EntryKind.DEPOSIT, DAY, cents, "in", "test")
         case "withdraw":
-            return Entry(EntryKind.WITHDRAWAL, DAY, -cents, "out")
+            return Entry(EntryKind.WITHDRAWAL, DAY, -cents, "out", "test")
         case "dividend":
-            return Entry(EntryKind.DIVIDEND, DAY, cents, "paid", etf_id=wish.etf_id)
+            return Entry(EntryKind.DIVIDEND, DAY, cents, "paid", "test", etf_id=wish.etf_id)
         case _:
             return trade(Side(wish.kind), wish.quantity, wish.reference, wish.etf_id)
 
@@ -176,7 +182,7 @@ def test_the_cost_basis_is_the_average_fill_price_without_fees() -> None:
 
 def test_a_holding_keeps_its_first_day_until_it_is_gone() -> None:
     later = date(2025, 7, 1)
-    again = Entry(EntryKind.BUY, later, Decimal(-10), "o", etf_id=1, quantity=Decimal(1))
+    again = Entry(EntryKind.BUY, later, Decimal(-10), "o", "test", etf_id=1, quantity=Decimal(1))
     held = fold([deposit("1000"), buy("10", "100"), again]).holdings[1]
     assert held.opened_on == DAY
     anew = fold([deposit("1000"), buy("10", "100"), sell("10"), again]).holdings[1]

@@ -13,6 +13,7 @@ from app.quant.costs import Side
 from app.quant.errors import Infeasible, QuantError
 from app.schemas.settings import DriftMode, OptimizerName
 from app.services import deciding, ledger, portfolios, rebalancing, trading
+from app.services.order_life import id_of_key
 from app.services.rebalancing import OutOfDate, body_of
 from tests.services import lives
 from tests.services.lives import NOW
@@ -246,7 +247,7 @@ async def test_a_name_bought_by_hand_is_sold_by_the_next_rebalance(
     wanted = (await deciding.decide(session, market, portfolio)).targets.weights
     stranger = next(t for t in market.panel.tickers if t not in wanted and len(set(t)) == 1)
     ticket = trading.OrderTicket(
-        order_id=trading.order_id_of(resources.owner_id, f"{portfolio.id}"),
+        order_id=id_of_key(resources.owner_id, f"{portfolio.id}"),
         ticker=stranger,
         side=Side.BUY,
         quantity=Decimal(100),

@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.bootstrap import Resources
 from app.core.errors import PortfolioClosed
 from app.market_data.snapshot import MarketSnapshot
-from app.models import Portfolio, PortfolioStatus
+from app.models import OrderOrigin, Portfolio, PortfolioStatus
 from app.quant.book import ProposedOrder
 from app.quant.costs import Side
 from app.schemas.settings import default_settings
 from app.services import ledger, portfolios, pricing, trading
-from app.services.desk import LineStatus
+from app.services.desk import Batch, LineStatus
 from tests.small_market import CLOSED, SILENT
 
 NOW = datetime(2025, 7, 1, 9, tzinfo=UTC)
@@ -53,7 +53,7 @@ async def run(
         orders,
         as_of=market.latest_session,
         now=NOW,
-        event_id=None,
+        batch=Batch(OrderOrigin.USER, f"test:{uuid4()}"),
     )
 
 
