@@ -32,6 +32,7 @@ JOURNEY: dict[str, dict[str, Entry]] = {
     "Portfolios": {
         "portfolio": Entry("portfolio", "Create, show, pay into, rebalance and close portfolios."),
         "trade": Entry("trade", "Buy or sell one ETF on paper."),
+        "order": Entry("order", "List, show and cancel orders."),
         "performance": Entry("performance", "Say how a portfolio did, and what made its return."),
         "risk": Entry("risk", "Show stops, drawdown and the risk of what is held."),
     },

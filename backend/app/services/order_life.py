@@ -95,7 +95,8 @@ class Change:
 class OrderLife:
     """An order as it stands, and those of its `changes` that are not written yet.
 
-    `written` counts the changes that are, `fills` all fills so far.
+    `written` counts the changes that are, `fills` all fills so far; `seen` is the last session that
+    something happened to it in, None for its own.
     """
 
     id: UUID
@@ -120,6 +121,7 @@ class OrderLife:
     reason_code: ReasonCode = ReasonCode.RECEIVED
     written: int = 0
     fills: int = 0
+    seen: date | None = None
     changes: tuple[Change, ...] = ()
 
     @property
@@ -129,6 +131,11 @@ class OrderLife:
     @property
     def remaining(self) -> Decimal:
         return self.quantity - self.filled_quantity
+
+    @property
+    def seen_until(self) -> date:
+        """The session whose bar it has met already: later ones are new to it."""
+        return self.seen or self.session
 
     @property
     def wish(self) -> Wish:
@@ -219,10 +226,11 @@ _OPEN = """
     SELECT o.portfolio_id, o.id, o.etf_id, o.side, o.order_type, o.time_in_force, o.fill_at,
         o.quantity, o.limit_price, o.stop_price, o.origin, o.reason, o.lots, o.idempotency_key,
         o.rebalance_event_id, o.session, o.created_at, o.filled_quantity, o.triggered_on, o.state,
-        o.reason_code, life.written, life.fills
+        o.reason_code, life.written, life.fills, life.seen
     FROM orders o
     CROSS JOIN LATERAL (
-        SELECT count(*) AS written, count(quantity) AS fills FROM order_events WHERE order_id = o.id
+        SELECT count(*) AS written, count(quantity) AS fills, max(session) AS seen
+        FROM order_events WHERE order_id = o.id
     ) AS life
     WHERE o.portfolio_id = ANY(%(portfolio_ids)s)
         AND o.state IN ('new', 'accepted', 'partially_filled')
@@ -283,6 +291,7 @@ def _life(row: Any) -> OrderLife:
         reason_code=ReasonCode(row.reason_code),
         written=row.written,
         fills=row.fills,
+        seen=row.seen,
     )
 
 

@@ -14,7 +14,7 @@ from app.quant.book import Market, order_for
 from app.quant.costs import Side
 from app.quant.optimizers import Limits, feasibility
 from app.schemas.settings import PortfolioSettings
-from app.services import corporate_actions, ledger, order_life, pricing, trading
+from app.services import ledger, order_life, pricing, settling, trading
 from app.services.desk import Batch, LineStatus
 from app.services.ledger import Booked, Entry
 from app.services.order_life import ReasonCode
@@ -105,7 +105,7 @@ async def move_cash(
 ) -> Booked:
     """Pay in a positive amount or pay out a negative one; raises InsufficientCash."""
     portfolio.require_active()
-    await corporate_actions.settle(session, market, portfolio, now=now)
+    await settling.settle(session, market, portfolio, now=now)
     kind = EntryKind.DEPOSIT if amount > 0 else EntryKind.WITHDRAWAL
     entry = Entry(kind, market.latest_session, to_cents(amount), note or kind.capitalize(), "user")
     return await ledger.book(session, portfolio, entry, now=now)
@@ -125,7 +125,7 @@ async def close(
     its positions has no buyer.
     """
     portfolio.require_active()
-    await corporate_actions.settle(session, market, portfolio, now=now)
+    await settling.settle(session, market, portfolio, now=now)
     holdings = await ledger.read_holdings(session, portfolio.id)
     if holdings and not liquidate:
         raise StillHolds(len(holdings))

@@ -99,12 +99,12 @@ def priced(market: MarketSnapshot, ticker: str, session: date) -> Priced:
     last = valuation.last_price(market, row, session)
     if last is None or last.halted:
         raise NoPrice(ticker, session)
-    traded = _how_it_trades(market, row, session)
+    traded = how_it_trades(market, row, session)
     quote = Quote(last.price, traded.liquidity)
     return Priced(etf.id, ticker, quote, last.session, traded.median_value)
 
 
-def _how_it_trades(market: MarketSnapshot, row: int, session: date) -> Traded:
+def how_it_trades(market: MarketSnapshot, row: int, session: date) -> Traded:
     """What is measured of one ETF, remembered for as long as its data version is."""
     key = market.data_version, session, row
     known = _traded.get(key)

@@ -19,12 +19,12 @@ from app.quant.book import ProposedOrder
 from app.quant.costs import EXACT, Side
 from app.schemas.rebalance import FillRead, OrderRead, ProposalBody, RebalanceRead
 from app.services import (
-    corporate_actions,
     deciding,
     freshness,
     marking,
     order_life,
     proposing,
+    settling,
     strategy,
     trading,
     valuation,
@@ -58,7 +58,7 @@ async def propose(
     and QuantError where the budget exceeds the cash.
     """
     portfolio.require_active()
-    await corporate_actions.settle(session, market, portfolio, now=now)
+    await settling.settle(session, market, portfolio, now=now)
     decision = await deciding.decide(session, market, portfolio)
     return await record(session, market, portfolio, decision, force=force, budget=budget, now=now)
 
@@ -110,7 +110,7 @@ async def execute(
     """
     portfolio.require_active()
     event.require_proposed()
-    await corporate_actions.settle(session, market, portfolio, now=now)
+    await settling.settle(session, market, portfolio, now=now)
     objection = _objection(market, portfolio, event)
     if objection is not None:
         raise OutOfDate(f"{objection}: ask for a new proposal.")

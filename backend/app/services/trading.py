@@ -25,7 +25,7 @@ from app.quant.lots import Pick
 from app.quant.sizing import Quote, affordable_quantity
 from app.schemas.settings import Oversized, PortfolioSettings
 from app.schemas.trade import TradeCreate
-from app.services import corporate_actions, ledger, pricing, strategy
+from app.services import ledger, pricing, settling, strategy
 from app.services.desk import Batch, Desk, Line, LineStatus, entry_of, filled
 from app.services.ledger import Booked, Entry
 from app.services.lot_book import picked
@@ -161,7 +161,7 @@ async def place(
     cannot trade, too little cash, more sold than held; `PortfolioClosed` for a closed portfolio.
     """
     portfolio.require_active()
-    if await corporate_actions.settle(session, market, portfolio, now=now):
+    if await settling.settle(session, market, portfolio, now=now):
         holdings = None
     rules = PortfolioSettings.model_validate(portfolio.settings)
     etf = pricing.priced(market, ticket.ticker, market.latest_session)
