@@ -16,25 +16,33 @@ from app.market_data.validation import Reason
 from app.schemas.base import Input, Ticker
 from app.schemas.data import DataStatus, MarketStatus, QuarantineList
 from app.services import data_issues, data_status, importing, updating
+from app.services.deliveries import NamedFiles
 from app.services.updating import Update
 
 app = new_app("Import market data; see what there is and what was refused.")
 
 
 PricesArgument = Annotated[
-    Path, typer.Argument(metavar="PRICES", help="Parquet or CSV: ticker, date, OHLC, volume.")
+    Path | None,
+    typer.Argument(metavar="PRICES", help="Parquet or CSV: ticker, date, OHLC, volume."),
 ]
 
 
 @app.command("import")
 def import_prices(
     *,
-    prices: PricesArgument,
+    prices: PricesArgument = None,
     metadata: Annotated[
         Path | None, typer.Option(metavar="FILE", help="CSV of facts about the ETFs.")
     ] = None,
     vix: Annotated[
         Path | None, typer.Option(metavar="FILE", help="CSV of the volatility index.")
+    ] = None,
+    actions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="CSV or Parquet of dividends, splits, ticker changes, closures."
+        ),
     ] = None,
     market: Annotated[
         str, typer.Option(metavar="MARKET", help="The market they belong to.")
@@ -44,38 +52,40 @@ def import_prices(
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Import prices, score the last 252 sessions and mark every portfolio to market.
+    """Import prices, corporate actions or both; score 252 sessions; mark every portfolio to market.
 
     Safe to repeat: importing the same again changes nothing and says so.
     """
 
-    async def command(context: Context) -> Update:
-        with bars() as progress:
-            files = partial(
-                importing.import_files,
-                market=market,
-                prices=prices,
-                metadata=metadata,
-                vix=vix,
-                traded=traded,
-                now=context.now,
-                data_version=uuid4(),
-                progress=progress,
-            )
-            resources = context.resources
-            return await updating.update(
-                resources.sessions,
-                resources.market_data,
-                files,
-                now=context.now,
-                progress=progress,
-            )
+    if prices is None and actions is None:
+        raise typer.BadParameter("name a file of prices, or one of actions with --actions")
 
-    update = run(command)
+    named = NamedFiles(prices, metadata, vix, actions)
+    update = run(partial(_import, market=market, named=named, traded=traded))
     if json:
         print_json_of(Update, update)
     else:
         _show_update(update)
+
+
+async def _import(context: Context, *, market: str, named: NamedFiles, traded: bool) -> Update:
+    with bars() as progress:
+        files = partial(
+            importing.import_files,
+            market=market,
+            prices=named.prices,
+            metadata=named.metadata,
+            vix=named.vix,
+            actions=named.actions,
+            traded=traded,
+            now=context.now,
+            data_version=uuid4(),
+            progress=progress,
+        )
+        resources = context.resources
+        return await updating.update(
+            resources.sessions, resources.market_data, files, now=context.now, progress=progress
+        )
 
 
 def _show_update(update: Update) -> None:

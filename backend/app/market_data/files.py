@@ -5,18 +5,17 @@ from pathlib import Path
 import polars as pl
 
 from app.core.errors import BadFile
+from app.market_data.action_files import ACTION_COLUMNS, LARGEST_ACTION, SMALLEST_ACTION
 from app.market_data.tables import Table, read_table
 from app.models import ActionKind
 
 PRICES = ("open", "high", "low", "close")
 BAR_COLUMNS = ("ticker", "date", *PRICES, "volume")
-ACTION_COLUMNS = ("ticker", "ex_date", "kind", "value")
 WORD_FACTS = ("name", "issuer", "category", "asset_class", "region")
 NUMBER_FACTS = ("expense_ratio", "leverage")
 FLAG_FACTS = ("is_leveraged", "is_inverse")
+_TRADED_ACTION = ("ticker", "ex_date", "kind", "value")
 FACTS = (*WORD_FACTS, *NUMBER_FACTS, *FLAG_FACTS, "inception_date")
-
-SMALLEST_ACTION, LARGEST_ACTION = 1e-6, 1e9
 
 
 def read_bars(path: Path) -> pl.DataFrame:
@@ -28,7 +27,7 @@ def read_bars(path: Path) -> pl.DataFrame:
 
 
 def read_traded(path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Bars at traded prices, and the actions (`ACTION_COLUMNS`) in `dividend` and `split_ratio`.
+    """Bars at traded prices, and what `dividend` and `split_ratio` say: some `ACTION_COLUMNS`.
 
     A dividend of 0 and a ratio of 0 or 1 mean that nothing happened. Raises `BadFile`.
     """
@@ -84,9 +83,7 @@ def _actions(
     table: Table, bars: pl.DataFrame, column: str, kind: ActionKind, *, nothing: tuple[float, ...]
 ) -> pl.DataFrame:
     if column not in table.rows.columns:
-        return pl.DataFrame(schema=dict.fromkeys(ACTION_COLUMNS, pl.String)).cast(
-            {"ex_date": pl.Date, "value": pl.Float64}
-        )
+        return pl.DataFrame(schema={name: ACTION_COLUMNS[name] for name in _TRADED_ACTION})
     values = table.numbers(column)
     happened = values.is_not_null() & values.is_not_nan() & ~values.is_in(nothing)
     if not values.filter(happened).is_between(SMALLEST_ACTION, LARGEST_ACTION).all():
@@ -94,7 +91,7 @@ def _actions(
             column, f"has a value outside {SMALLEST_ACTION:g} to {LARGEST_ACTION:g}; correct it"
         )
     return bars.filter(happened).select(
-        "ticker",
+        pl.col("ticker").cast(pl.String),
         ex_date="date",
         kind=pl.lit(str(kind)),
         value=values.filter(happened),

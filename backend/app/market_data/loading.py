@@ -206,21 +206,26 @@ def _actions(connection: Connection, market: str) -> tuple[Action, ...]:
     with connection.cursor(binary=True) as cursor:
         cursor.execute(
             """
-            SELECT corporate_actions.id, etf_id, ex_date, kind, value
+            SELECT corporate_actions.id, etf_id, ex_date, kind, value, pay_date,
+                   corporate_actions.ticker, source
             FROM corporate_actions JOIN etfs ON etfs.id = etf_id
             WHERE market = %s ORDER BY ex_date, etf_id, kind
             """,
             [market],
         )
         return tuple(
-            Action(number, etf_id, ex_date, ActionKind(kind), value)
-            for number, etf_id, ex_date, kind, value in cursor
+            Action(number, etf_id, ex_date, ActionKind(kind), *rest)
+            for number, etf_id, ex_date, kind, *rest in cursor
         )
 
 
 def _adjusted(prices: PriceArrays, actions: Sequence[Action]) -> PriceArrays:
     row_of_id = {etf_id: row for row, etf_id in enumerate(prices.etf_ids.tolist())}
-    known = [action for action in actions if action.etf_id in row_of_id]
+    known = [
+        action
+        for action in actions
+        if action.etf_id in row_of_id and action.kind in {ActionKind.SPLIT, ActionKind.DIVIDEND}
+    ]
     factors = adjustment.adjustment_factors(
         prices.sessions,
         prices.close,
@@ -228,7 +233,7 @@ def _adjusted(prices: PriceArrays, actions: Sequence[Action]) -> PriceArrays:
             rows=np.array([row_of_id[action.etf_id] for action in known], dtype=np.int64),
             ex_dates=np.array([action.ex_date for action in known], dtype="datetime64[D]"),
             is_split=np.array([action.kind is ActionKind.SPLIT for action in known], dtype=bool),
-            values=np.array([float(action.value) for action in known]),
+            values=np.array([action.value for action in known], dtype=np.float64),
         ),
     )
     adjusted = np.ascontiguousarray(prices.close * factors)

@@ -29,13 +29,22 @@ class EtfFacts:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A split (`value`: new shares per old) or dividend (`value`: USD per share)."""
+    """What an ETF did to its holders; `value` and `ticker` as in `models.CorporateAction`."""
 
     id: int
     etf_id: int
     ex_date: date
     kind: ActionKind
-    value: Decimal
+    value: Decimal | None
+    pay_date: date | None = None
+    ticker: str | None = None
+    source: str = "prices"
+
+    @property
+    def ratio(self) -> Decimal:
+        """Of a split: the new shares for one old."""
+        assert self.value is not None
+        return self.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ _ISO_DAY = r"^\d{4}-\d{2}-\d{2}$"
 _MIDNIGHT = r"[T ]00:00(:00(\.0+)?)?$"
 _ZONE = r"\d{2}:\d{2}.*([zZ]|[+-]\d{2}:?\d{2})$"
 _TICKER = r"^[A-Z0-9][A-Z0-9._-]{0,31}$"
+_TICKER_ADVICE = "a ticker has 1 to 32 letters, digits, dots, hyphens or underscores"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +57,7 @@ class Table:
     def days(self, column: str) -> pl.Series:
         """Dates, never null."""
         cells = self.rows[column]
-        if isinstance(cells.dtype, pl.Datetime):
-            found = self._days_of_instants(cells)
-        elif cells.dtype in {pl.Date, pl.Null}:
-            found = cells.cast(pl.Date)
-        elif cells.dtype == pl.String:
-            found = self._days_of_text(cells)
-        else:
-            raise self._wrong_type(cells, "dates")
+        found = self._days(cells)
         usable = found.is_between(_FIRST_DAY, _LAST_DAY).fill_null(value=False)
         self._refuse(~usable, cells, "every row needs a session date such as 2025-06-30")
         return found
@@ -73,10 +67,10 @@ class Table:
         cells = self.rows[column]
         if cells.dtype == pl.String:
             cells = cells.str.strip_chars().replace("", None)
-        known = cells.is_not_null()
-        days = Table(self.path, pl.DataFrame({column: cells.filter(known)}), self.textual)
-        found = pl.Series(column, [None] * len(cells), dtype=pl.Date)
-        return found.scatter(known.arg_true(), days.days(column))
+        found = self._days(cells)
+        usable = found.is_between(_FIRST_DAY, _LAST_DAY).fill_null(value=False)
+        self._refuse(~usable & cells.is_not_null(), cells, "write a date such as 2025-06-30")
+        return found
 
     def flags(self, column: str) -> pl.Series:
         """Booleans, null where the cell is empty."""
@@ -109,15 +103,37 @@ class Table:
         usable = clean.str.contains(_TICKER).fill_null(value=False)
         if not usable.all():
             odd = coded.is_in(each.filter(~usable).implode(), nulls_equal=True)
-            self._refuse(
-                odd, cells, "a ticker has 1 to 32 letters, digits, dots, hyphens or underscores"
-            )
+            self._refuse(odd, cells, _TICKER_ADVICE)
         if (clean == each.cast(pl.String)).all():
             return coded
         return coded.replace_strict(each, clean.cast(pl.Categorical), return_dtype=pl.Categorical)
 
+    def optional_tickers(self, column: str) -> pl.Series:
+        """Upper-case tickers, null where the cell is empty."""
+        cells = self.words(column)
+        clean = cells.str.to_uppercase()
+        odd = ~clean.str.contains(_TICKER).fill_null(value=True)
+        self._refuse(odd, cells, _TICKER_ADVICE)
+        return clean
+
+    def refuse(self, column: str, wrong: pl.Series, what: str) -> None:
+        """Raise `BadFile` naming the first row that is `wrong`, and what is wrong with it."""
+        rows = wrong.fill_null(value=False).arg_true()
+        if len(rows):
+            raise self.fault(column, f"{what} (row {rows[0] + 1})")
+
     def fault(self, column: str, what: str) -> BadFile:
         return BadFile(f"{self.path}: the column '{column}' {what}.")
+
+    def _days(self, cells: pl.Series) -> pl.Series:
+        """Dates, null where a cell is none."""
+        if isinstance(cells.dtype, pl.Datetime):
+            return self._days_of_instants(cells)
+        if cells.dtype in {pl.Date, pl.Null}:
+            return cells.cast(pl.Date)
+        if cells.dtype == pl.String:
+            return self._days_of_text(cells)
+        raise self._wrong_type(cells, "dates")
 
     def _days_of_instants(self, cells: pl.Series) -> pl.Series:
         if getattr(cells.dtype, "time_zone", None) is not None:

@@ -6,7 +6,7 @@ refused bar never replaces a stored one.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from uuid import UUID
@@ -16,14 +16,15 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import calendar
-from app.core.errors import NotFound, Refused
+from app.core.errors import NoMarketData, NotFound, Refused
 from app.core.progress import Progress
-from app.market_data import files, validation
+from app.market_data import validation
 from app.market_data.copying import driver_faults
 from app.market_data.validation import Reason, Sorted
 from app.models import DataImport, Market
-from app.services import turns
+from app.services import deliveries, merging_actions, ticker_changes, turns
 from app.services.arrivals import Arrival, Delivery, ImportReport, SeriesReport
+from app.services.deliveries import NamedFiles
 from app.services.merging import (
     Connection,
     Merged,
@@ -31,10 +32,22 @@ from app.services.merging import (
     etf_ids,
     merge_bars,
 )
-from app.services.merging_facts import merge_actions, merge_facts, merge_index
+from app.services.merging_facts import merge_facts, merge_index
 from app.services.quarantining import keep_refused
+from app.services.ticker_changes import followed
 
 BARS, FACTS, ACTIONS = "bars", "facts", "actions"
+
+
+class AlreadyAdjusted(Refused):
+    """A dividend or split for a market that has them in its prices."""
+
+    def __init__(self, market: str, kind: str, ticker: str, day: date) -> None:
+        super().__init__(
+            f"The prices of the market '{market}' are already adjusted for dividends and splits, "
+            f"so neither can be credited (the first is a {kind} of {ticker} on {day}): leave them "
+            "out, or start an empty market with traded prices by importing them with --traded."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,37 +81,30 @@ class _Taken:
 async def import_files(
     session: AsyncSession,
     market: str,
-    prices: Path,
+    prices: Path | None,
     *,
     metadata: Path | None = None,
     vix: Path | None = None,
+    actions: Path | None = None,
     traded: bool = False,
     now: datetime,
     data_version: UUID,
     progress: Progress,
 ) -> ImportReport:
-    """Import a file of bars and, where given, of facts and of the volatility index.
+    """Import those files that are given: bars, facts, the volatility index, corporate actions.
 
-    `traded`: prices are as traded, and `dividend` and `split_ratio` are read too. Raises `BadFile`
-    before anything is written, `Refused` for a simulated market, and what `import_arrival` raises.
+    `traded`: prices are as traded, and `dividend` and `split_ratio` are read too; a market without
+    prices becomes one of traded prices. Raises `BadFile` before anything is written, `Refused` for
+    a simulated market, and what `import_arrival` raises.
     """
     if await session.scalar(select(Market.simulated).where(Market.code == market)):
         raise Refused(f"The market '{market}' is simulated: real prices never mix with it.")
     progress("reading files", 0, 1)
-    arrival = await asyncio.to_thread(_read, prices, metadata, vix, traded=traded)
+    named = NamedFiles(prices, metadata, vix, actions)
+    arrival = await asyncio.to_thread(deliveries.read, named, traded=traded)
     progress("reading files", 1, 1)
     return await import_arrival(
         session, market, arrival, now=now, data_version=data_version, progress=progress
-    )
-
-
-def _read(prices: Path, metadata: Path | None, vix: Path | None, *, traded: bool) -> Arrival:
-    bars, actions = files.read_traded(prices) if traded else (files.read_bars(prices), None)
-    return Arrival(
-        bars=Delivery(bars, prices.name),
-        facts=Delivery(files.read_facts(metadata), metadata.name) if metadata else None,
-        actions=Delivery(actions, prices.name) if actions is not None else None,
-        index=Delivery(files.read_index(vix), vix.name) if vix else None,
     )
 
 
@@ -114,8 +120,9 @@ async def import_arrival(
     """Validate, merge and record, inside the transaction of `session`.
 
     `data_version` becomes the market's if anything changes. A second import of the market waits
-    for the first. Raises `NotFound` for an unknown market, `Refused` for dividends and splits in
-    a market of adjusted prices, and `Unavailable` when the database is away.
+    for the first. Raises `NotFound` for an unknown market, `NoMarketData` for actions of one
+    without prices, `Refused` for dividends and splits in a market of adjusted prices and for
+    changes of tickers that cannot be, and `Unavailable` when the database is away.
     """
     with driver_faults():
         connection = await driver_connection(session)
@@ -125,51 +132,73 @@ async def import_arrival(
         )
         if about is None:
             raise NotFound("market")
-        if arrival.actions is not None and about.adjusted_only:
-            raise Refused(
-                f"The market '{market}' takes prices that are already adjusted: "
-                "import this file without dividends and splits."
-            )
-        last = calendar.last_completed_session(now)
-        taken = await _take(connection, about, arrival, last_completed=last, progress=progress)
+        if arrival.traded and about.data_version is None:
+            about.adjusted_only = False
+        actions = _actions_of(about, arrival)
+        taken = await _take(connection, about, replace(arrival, actions=actions), now, progress)
         return await _record(session, about, taken, now=now, data_version=data_version)
 
 
+def _actions_of(about: Market, arrival: Arrival) -> Delivery | None:
+    """What can be taken of actions: all of it, or the import is refused."""
+    if arrival.actions is None:
+        return None
+    source = arrival.actions.source
+    rows = merging_actions.completed(arrival.actions.rows, source)
+    if about.adjusted_only:
+        per_share = rows.filter(pl.col("kind").is_in(list(map(str, merging_actions.PER_SHARE))))
+        if len(per_share):
+            raise AlreadyAdjusted(about.code, *per_share.select("kind", "ticker", "ex_date").row(0))
+    if arrival.bars is None and about.data_version is None:
+        raise NoMarketData(about.code)
+    return Delivery(rows, source)
+
+
 async def _take(
-    connection: Connection,
-    about: Market,
-    arrival: Arrival,
-    *,
-    last_completed: date,
-    progress: Progress,
+    connection: Connection, about: Market, arrival: Arrival, now: datetime, progress: Progress
 ) -> list[_Taken]:
-    """Merge every part; facts come first, so that an ETF is not made twice."""
-    taken = []
+    """Merge every part.
+
+    Changes of tickers come first, so that everything else finds its ETF, and facts before bars, so
+    that an ETF is not made twice.
+    """
+    taken, last_completed = [], calendar.last_completed_session(now)
+    renamed = Merged()
+    if arrival.actions is not None:
+        renamed = await merging_actions.merge_ticker_changes(
+            connection, about.code, arrival.actions.rows, today=now.date()
+        )
+    former = await ticker_changes.former_tickers(connection, about.code)
     if arrival.facts is not None:
-        merged = await merge_facts(connection, about.code, arrival.facts.rows)
+        facts = await ticker_changes.facts_followed(
+            connection, about.code, arrival.facts.rows, former
+        )
+        merged = await merge_facts(connection, about.code, facts)
         taken.append(_Taken(arrival.facts, FACTS, merged))
     if arrival.bars is not None:
+        bars = replace(arrival.bars, rows=followed(arrival.bars.rows, former, "date"))
         taken.append(
             await _take_bars(
-                connection,
-                about.code,
-                arrival.bars,
-                last_completed=last_completed,
-                progress=progress,
+                connection, about.code, bars, last_completed=last_completed, progress=progress
             )
         )
     if arrival.actions is not None:
-        rows = arrival.actions.rows
-        ids = await etf_ids(connection, about.code, rows["ticker"].unique().to_list())
-        merged = await merge_actions(connection, rows, ids)
-        taken.append(_Taken(arrival.actions, ACTIONS, merged))
+        rows = followed(arrival.actions.rows, former, "ex_date")
+        merged = await merging_actions.merge_actions(connection, about.code, rows)
+        taken.append(_Taken(arrival.actions, ACTIONS, renamed + merged))
     if arrival.index is not None:
-        symbol = about.volatility_index
-        split = validation.sort_index(arrival.index.rows, last_completed=last_completed)
-        merged = await merge_index(connection, about.code, symbol, split.good)
-        refused = split.quarantined.with_columns(ticker=pl.lit(symbol))
-        taken.append(_Taken(arrival.index, symbol, merged, refused, *_ends(split)))
+        taken.append(await _take_index(connection, about, arrival.index, last_completed))
     return taken
+
+
+async def _take_index(
+    connection: Connection, about: Market, index: Delivery, last_completed: date
+) -> _Taken:
+    symbol = about.volatility_index
+    split = validation.sort_index(index.rows, last_completed=last_completed)
+    merged = await merge_index(connection, about.code, symbol, split.good)
+    refused = split.quarantined.with_columns(ticker=pl.lit(symbol))
+    return _Taken(index, symbol, merged, refused, *_ends(split))
 
 
 async def _take_bars(

@@ -38,6 +38,15 @@ class Merged:
     def differs(self) -> bool:
         return self.added + self.changed > 0
 
+    def __add__(self, other: "Merged") -> "Merged":
+        days = (self.first_difference, other.first_difference)
+        return Merged(
+            self.added + other.added,
+            self.changed + other.changed,
+            self.unchanged + other.unchanged,
+            min((day for day in days if day is not None), default=None),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Bars:

@@ -1,4 +1,4 @@
-"""Bring facts, corporate actions and index closes up to a newer reading of them."""
+"""Bring facts about ETFs and closes of an index up to a newer reading of them."""
 
 from datetime import date
 from typing import Any, LiteralString
@@ -6,7 +6,6 @@ from typing import Any, LiteralString
 import polars as pl
 from psycopg.sql import SQL, Composed, Identifier
 
-from app.core.money import price_of
 from app.services.merging import Connection, Merged
 
 _FACT_TYPES: dict[str, LiteralString] = {
@@ -65,29 +64,6 @@ def _facts_statement(columns: list[str]) -> Composed:
         arrays=SQL("").join(SQL(", %s::{}[]").format(SQL(_FACT_TYPES[n])) for n in columns),
         update=update,
     )
-
-
-async def merge_actions(
-    connection: Connection, actions: pl.DataFrame, ids: dict[str, int]
-) -> Merged:
-    """Store splits and dividends (`files.ACTION_COLUMNS`), one per ETF, day and kind."""
-    once = actions.unique(["ticker", "ex_date", "kind"], keep="first", maintain_order=True)
-    found = await connection.execute(
-        """
-        INSERT INTO corporate_actions (etf_id, ex_date, kind, value)
-        SELECT * FROM unnest(%s::int[], %s::date[], %s::text[], %s::numeric[])
-        ON CONFLICT (etf_id, ex_date, kind) DO UPDATE SET value = excluded.value
-            WHERE corporate_actions.value <> excluded.value
-        RETURNING xmax = 0, ex_date
-        """,
-        [
-            [ids[ticker] for ticker in once["ticker"]],
-            once["ex_date"].to_list(),
-            once["kind"].to_list(),
-            [price_of(value) for value in once["value"]],
-        ],
-    )
-    return _merged(await found.fetchall(), len(once))
 
 
 async def merge_index(

@@ -108,6 +108,12 @@ class Closes:
     session: date
     _known: dict[int, LastPrice | None] = field(default_factory=dict, repr=False)
 
+    @property
+    def session_before(self) -> date | None:
+        """The session before this one; None where the market has none."""
+        column = self.market.column(self.session)
+        return self.market.panel.sessions[column - 1].item() if column > 0 else None
+
     def last(self, held: Held) -> LastPrice:
         """What a share of `held` is worth at this close."""
         try:
@@ -187,7 +193,7 @@ def shares_per_share(market: MarketSnapshot, row: int, span: tuple[date, date]) 
     """How many shares at the end of `span` one share of its beginning has become."""
     ratio = Fraction(1)
     for action in splits_between(market, market.etfs[row].id, span):
-        ratio *= exact_ratio(action.value)
+        ratio *= exact_ratio(action.ratio)
     return ratio
 
 

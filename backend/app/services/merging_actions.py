@@ -1,0 +1,88 @@
+"""Bring corporate actions up to a newer reading of them."""
+
+from datetime import date
+
+import polars as pl
+
+from app.core.money import price_of
+from app.market_data.action_files import ACTION_COLUMNS
+from app.models import ActionKind
+from app.services import ticker_changes
+from app.services.merging import Connection, Merged, etf_ids
+from app.services.ticker_changes import TickerChange
+
+PER_SHARE = (ActionKind.SPLIT, ActionKind.DIVIDEND)
+"""What a market of adjusted prices cannot take: it is in its prices already."""
+
+
+def completed(actions: pl.DataFrame, source: str) -> pl.DataFrame:
+    """With all `ACTION_COLUMNS`, each row with its source and one row per ETF, day and kind.
+
+    Where several disagree the first is kept.
+    """
+    rows = actions.select(
+        (pl.col(name) if name in actions.columns else pl.lit(None)).cast(kind).alias(name)
+        for name, kind in ACTION_COLUMNS.items()
+    )
+    rows = rows.with_columns(pl.col("source").fill_null(source))
+    return rows.unique(["ticker", "ex_date", "kind"], keep="first", maintain_order=True)
+
+
+async def merge_ticker_changes(
+    connection: Connection, market: str, actions: pl.DataFrame, *, today: date
+) -> Merged:
+    """Rename ETFs, earliest change first; raises what `ticker_changes.record` raises."""
+    total = Merged()
+    rows = actions.filter(pl.col("kind") == str(ActionKind.TICKER_CHANGE)).sort("ex_date")
+    for row in rows.iter_rows(named=True):
+        change = TickerChange(row["ticker"], row["new_ticker"], row["ex_date"], row["source"])
+        total += await ticker_changes.record(connection, market, change, today=today)
+    return total
+
+
+async def merge_actions(connection: Connection, market: str, actions: pl.DataFrame) -> Merged:
+    """Store splits, dividends and closures, one per ETF, day and kind."""
+    rows = actions.filter(pl.col("kind") != str(ActionKind.TICKER_CHANGE))
+    ids = await etf_ids(connection, market, rows["ticker"].unique().to_list())
+    found = await connection.execute(
+        """
+        INSERT INTO corporate_actions AS known (etf_id, ex_date, kind, value, pay_date, source)
+        SELECT * FROM unnest(
+            %s::int[], %s::date[], %s::text[], %s::numeric[], %s::date[], %s::text[])
+        ON CONFLICT (etf_id, ex_date, kind) DO UPDATE SET value = excluded.value,
+            pay_date = coalesce(excluded.pay_date, known.pay_date), source = excluded.source
+            WHERE (known.value, known.pay_date) IS DISTINCT FROM
+                (excluded.value, coalesce(excluded.pay_date, known.pay_date))
+        RETURNING xmax = 0, ex_date
+        """,
+        [
+            [ids[ticker] for ticker in rows["ticker"]],
+            rows["ex_date"].to_list(),
+            rows["kind"].to_list(),
+            [None if value is None else price_of(value) for value in rows["value"]],
+            rows["pay_date"].to_list(),
+            rows["source"].to_list(),
+        ],
+    )
+    written = await found.fetchall()
+    await _close(connection, rows, ids)
+    added = sum(is_new for is_new, _ in written)
+    return Merged(
+        added=added,
+        changed=len(written) - added,
+        unchanged=len(rows) - len(written),
+        first_difference=min((day for _, day in written), default=None),
+    )
+
+
+async def _close(connection: Connection, actions: pl.DataFrame, ids: dict[str, int]) -> None:
+    """An ETF that pays out its holders is traded no more from that day on."""
+    closures = actions.filter(pl.col("kind") == str(ActionKind.CLOSURE))
+    await connection.execute(
+        """
+        UPDATE etfs SET closed_on = closure.ex_date
+        FROM unnest(%s::int[], %s::date[]) AS closure (etf_id, ex_date)
+        WHERE etfs.id = closure.etf_id AND closed_on IS DISTINCT FROM closure.ex_date
+        """,
+        [[ids[ticker] for ticker in closures["ticker"]], closures["ex_date"].to_list()],
+    )
