@@ -1,6 +1,18 @@
 """The HTTP interface: one module per resource."""
 
-from app.api import data, factors, health, orders, performance, portfolios, positions, risk, trades
+from app.api import (
+    alerts,
+    data,
+    factors,
+    health,
+    orders,
+    performance,
+    portfolios,
+    positions,
+    risk,
+    stops,
+    trades,
+)
 
 ROUTERS = (
     health.router,
@@ -11,5 +23,7 @@ ROUTERS = (
     factors.router,
     performance.router,
     risk.router,
+    stops.router,
+    alerts.router,
     data.router,
 )

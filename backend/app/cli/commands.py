@@ -35,6 +35,8 @@ JOURNEY: dict[str, dict[str, Entry]] = {
         "order": Entry("order", "List, show and cancel orders."),
         "performance": Entry("performance", "Say how a portfolio did, and what made its return."),
         "risk": Entry("risk", "Show stops, drawdown and the risk of what is held."),
+        "stops": Entry("stops", "Say which stops would fire, and act on them."),
+        "alerts": Entry("alerts", "List what the owner of the portfolios should know."),
     },
     "Upkeep": {
         "db": Entry("database", "Migrate, back up, restore and check the database."),

@@ -12,11 +12,11 @@ from app.quant.drift import Drift, measure
 from app.schemas.drift import DriftRead, NameDrift
 from app.schemas.settings import PortfolioSettings
 from app.services import (
+    cooldowns,
     corporate_actions,
     exposure,
     freshness,
     ledger,
-    stops,
     strategy,
     valuation,
 )
@@ -62,7 +62,7 @@ async def decide(
         book = await corporate_actions.settled(session, market, portfolio, book)
     worth = valuation.value(market, book.cash, book.holdings.values(), day)
     previous = await executed_targets(session, portfolio.id)
-    barred = await stops.barred(
+    barred = await cooldowns.barred(
         session, market, portfolio, at=day, policy=strategy.stop_policy(settings)
     )
     if part is None:

@@ -59,6 +59,7 @@ class Batch:
     event_id: int | None = None
     idempotency_key: str | None = None
     rests: bool = False
+    time_in_force: TimeInForce = TimeInForce.DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ class Desk:
             etf_id=self.market.etfs[self.market.row(order.ticker)].id,
             side=order.side,
             order_type=OrderType.MARKET,
-            time_in_force=TimeInForce.DAY,
+            time_in_force=batch.time_in_force,
             fill_at=FillAt.CLOSE,
             quantity=order.quantity,
             limit_price=None,

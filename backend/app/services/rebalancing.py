@@ -19,6 +19,7 @@ from app.quant.book import ProposedOrder
 from app.quant.costs import EXACT, Side
 from app.schemas.rebalance import FillRead, OrderRead, ProposalBody, RebalanceRead
 from app.services import (
+    cooldowns,
     deciding,
     freshness,
     marking,
@@ -111,7 +112,9 @@ async def execute(
     portfolio.require_active()
     event.require_proposed()
     await settling.settle(session, market, portfolio, now=now)
-    objection = _objection(market, portfolio, event)
+    objection = _objection(market, portfolio, event) or await _stopped_out(
+        session, market, portfolio, event
+    )
     if objection is not None:
         raise OutOfDate(f"{objection}: ask for a new proposal.")
     outcomes = await fill(
@@ -140,6 +143,19 @@ def _objection(market: MarketSnapshot, portfolio: Portfolio, event: RebalanceEve
         if last is None or last.price != order.reference_price:
             return f"The price of {order.ticker} on {event.as_of} was corrected since the proposal"
     return None
+
+
+async def _stopped_out(
+    session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio, event: RebalanceEvent
+) -> str | None:
+    """A stop order that rests has not changed the book, and its ETF must not be bought."""
+    policy = strategy.stop_policy(strategy.settings_of(portfolio))
+    barred = await cooldowns.barred(
+        session, market, portfolio, at=market.latest_session, policy=policy
+    )
+    bought = (order.ticker for order in body_of(event).orders if order.side == Side.BUY)
+    stopped = next((ticker for ticker in bought if ticker in barred), None)
+    return None if stopped is None else f"{stopped} was stopped out since the proposal"
 
 
 async def fill(

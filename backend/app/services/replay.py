@@ -26,7 +26,7 @@ from app.models import LedgerEntry, OrderOrigin, Portfolio, RebalanceEvent
 from app.quant.errors import QuantError
 from app.quant.exposure import ExposurePolicy, ExposureState, after_session
 from app.quant.stop_loss import Exit
-from app.schemas.settings import PortfolioSettings
+from app.schemas.settings import PortfolioSettings, StopAction
 from app.services import (
     corporate_actions,
     deciding,
@@ -38,10 +38,12 @@ from app.services import (
     strategy,
     trading,
     valuation,
+    verdicts,
 )
 from app.services.desk import Batch
 from app.services.projection import Holding
 from app.services.valuation import Valuation
+from app.services.verdicts import Done, Occasion
 
 DEMO_NAME = "Demo portfolio"
 DEMO_CAPITAL = Decimal(1_000_000)
@@ -232,11 +234,19 @@ class _Life:
 
         worth = valuation.value(self.market, self.portfolio.cash, self.holdings.values(), day)
         self._grow(worth)
-        policy = strategy.stop_policy(self.settings)
-        self.exits = stops.watch(self.market, worth, policy).breaches
+        self.exits = self._stopped_out(worth)
         self.asking = self.asking or day in self.asks
         if self.asking and not self.exits:
             await self._ask(day, closed_at)
+
+    def _stopped_out(self, worth: Valuation) -> tuple[Exit, ...]:
+        """What is to be sold at the next close; nothing where stops only alert."""
+        if self.settings.stop_action is StopAction.ALERT:
+            return ()
+        day = worth.session
+        occasion = Occasion(self.market, day, splitting=verdicts.splitting_on(self.market, day))
+        judged = verdicts.judge(occasion, self.portfolio.id, worth, self.settings, Done())
+        return tuple(each.exit for each in judged.firing)
 
     async def _fill(self, day: date, now: datetime) -> None:
         """Trade what was decided at the close before."""

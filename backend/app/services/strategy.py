@@ -229,7 +229,6 @@ async def targets_at(
     Frozen names keep what they have and the rest is divided among the others, of which only `part`
     is invested. Raises Infeasible, SolveFailed or InsufficientHistory.
     """
-    scores = await scores_at(market, settings, session)
     kept = {ticker: standing.weights[ticker] for ticker in sorted(standing.frozen)}
     free = part * max(1.0 - sum(kept.values()), 0.0)
     frozen = tuple(
@@ -238,6 +237,7 @@ async def targets_at(
     )
     if part == 0.0:
         return Targets(frozen, (), None)
+    scores = await scores_at(market, settings, session)
     target = await asyncio.to_thread(_construct, market, settings, scores, (standing, free))
     positions = tuple(
         Wanted(position.ticker, position.weight * free, position.reason)

@@ -80,7 +80,7 @@ async def test_value_and_entry_price_are_continuous_through_a_split(
     assert abs(now.entry_price - expected) < Decimal("0.001")
     worth = valuation.value(after, portfolio.cash, [now], market.latest_session)
     watch = stops.watch(after, worth, strategy.stop_policy(lives.rules(trailing_stop=True)))
-    assert watch.breaches == ()
+    assert not any(line.breached for line in watch.lines)
     assert watch.lines[0].status.drawdown == pytest.approx(0.0, abs=1e-4)
 
 

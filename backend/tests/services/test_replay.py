@@ -15,7 +15,6 @@ from app.quant.errors import QuantError
 from app.schemas.settings import OptimizerName, PortfolioSettings
 from app.services import deciding, ledger, marking, rebalancing, replay
 from app.services.replay import Replayed
-from app.services.stops import STOP_MARK
 from tests.services import lives
 from tests.services.lives import NOW
 from tests.small_market import TICKERS
@@ -165,7 +164,7 @@ async def test_a_stop_sells_once_at_the_next_close_and_bars_re_entry(
         for row in await lives.entries(session, portfolio)
         if row[2] == lives.etf_id(market, ticker)
     ]
-    stopped = [row for row in own if str(row[9]).startswith(STOP_MARK)]
+    stopped = [row for row in own if str(row[9]).endswith("the stop is 12.0%.")]
     assert len(stopped) == 1
     assert replayed.stops == 1
     assert stopped[0][7] == calendar.next_session(crash)

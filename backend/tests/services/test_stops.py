@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.bootstrap import Resources
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio
-from app.quant.stop_loss import StopPolicy, VixRegime
-from app.services import deciding, ledger, stops, trading, valuation
+from app.quant.measured import number
+from app.quant.stop_loss import PriceState, StopPolicy, VixRegime
+from app.services import cooldowns, deciding, ledger, stopping, stops, valuation
 from app.services.projection import Holding
 from tests.services import lives
 from tests.services.lives import NOW
@@ -69,20 +70,51 @@ def test_a_close_at_the_stop_price_sells_and_one_above_does_not(market: MarketSn
     paid = (close / Decimal("0.88")).quantize(Decimal("0.01"))
     above = watched(calm, holding(market, "AAA", str(paid - 1)))
     below = watched(calm, holding(market, "AAA", str(paid + 1)))
-    assert above.breaches == ()
-    (exit_,) = below.breaches
-    assert exit_.ticker == "AAA"
-    assert exit_.reason.startswith(stops.STOP_MARK)
-    assert above.at_risk
+    assert [line.breached for line in above.lines] == [False]
+    assert [line.breached for line in below.lines] == [True]
+    assert below.lines[0].reference == paid + 1
+    assert above.lines[0].status.at_risk
 
 
 @pytest.mark.parametrize("ticker", ["GAPS", "MUTE", "GONE"])
 def test_a_price_that_is_not_of_the_session_never_sells(
     market: MarketSnapshot, ticker: str
 ) -> None:
-    watch = watched(market, holding(market, ticker, "100000.00"))
-    assert watch.breaches == ()
-    assert watch.lines[0].status.note == "the price is stale, so the stop does not act"
+    (line,) = watched(market, holding(market, ticker, "100000.00")).lines
+    assert not line.breached
+    assert line.state is PriceState.STALE
+    assert line.status.note == "the price is stale, so the stop does not act"
+
+
+def test_a_refused_bar_is_told_from_one_that_never_came(market: MarketSnapshot) -> None:
+    held = holding(market, "GAPS", "100000.00")
+    worth = valuation.value(market, Decimal(0), [held], market.latest_session)
+    (line,) = stops.watch(market, worth, StopPolicy(), quarantined=frozenset({held.etf_id})).lines
+    assert line.state is PriceState.QUARANTINED
+    assert not line.breached
+    assert number(line.status.distance) is None
+
+
+def test_a_good_price_is_acted_on_though_another_bar_of_the_session_was_refused(
+    market: MarketSnapshot,
+) -> None:
+    held = holding(market, "AAA", "100000.00")
+    worth = valuation.value(market, Decimal(0), [held], market.latest_session)
+    (line,) = stops.watch(market, worth, StopPolicy(), quarantined=frozenset({held.etf_id})).lines
+    assert line.state is PriceState.GOOD
+    assert line.breached
+
+
+def test_a_position_whose_every_price_was_withdrawn_is_not_measured(
+    market: MarketSnapshot,
+) -> None:
+    closes = market.panel.close.copy()
+    closes[market.row("AAA")] = np.nan
+    nothing = lives.with_closes(market, closes)
+    (line,) = watched(nothing, holding(market, "AAA", "100.00")).lines
+    assert line.state is PriceState.MISSING
+    assert not line.breached
+    assert number(line.status.drawdown) is None
 
 
 def test_a_trailing_stop_looks_at_the_highest_close_since_the_opening(
@@ -99,8 +131,8 @@ def test_a_trailing_stop_looks_at_the_highest_close_since_the_opening(
         spiked, holding(market, "AAA", "100.00", lives.day(market, 9)), policy
     )
     after_it = watched(spiked, holding(market, "AAA", "100.00", lives.day(market, 8)), policy)
-    assert [found.ticker for found in since_the_spike.breaches] == ["AAA"]
-    assert after_it.breaches == ()
+    assert [line.breached for line in since_the_spike.lines] == [True]
+    assert [line.breached for line in after_it.lines] == [False]
     assert after_it.lines[0].status.stop_price == Decimal("96.8")
 
 
@@ -110,13 +142,9 @@ async def stopped_out(
     """A portfolio that bought an ETF 10 sessions ago and was stopped out of it just now."""
     portfolio = await lives.opened(session, market, resources.owner_id, on=lives.day(market, 10))
     await lives.bought(session, market, portfolio, **{ticker: 100})
-    fallen = lives.falling(market, ticker, market.latest_session)
-    holdings = await ledger.read_holdings(session, portfolio.id)
-    worth = valuation.value(fallen, portfolio.cash, holdings.values(), market.latest_session)
-    exits = stops.watch(fallen, worth, StopPolicy()).breaches
     at = market.latest_session
-    orders = stops.orders(fallen, lives.rules(), exits, holdings=holdings, at=at)
-    await trading.execute(session, fallen, portfolio, orders, as_of=at, now=NOW, event_id=None)
+    fallen = lives.falling(market, ticker, at)
+    await stopping.check(session, fallen, portfolio, at=at, now=NOW, unattended=False)
     return portfolio
 
 
@@ -156,8 +184,10 @@ async def test_the_bar_ends_with_the_cool_down(
 
     async def barred(sessions_later: int) -> dict[str, str]:
         at: date = days[len(market.panel) - 1 + sessions_later].item()
-        return await stops.barred(session, longer, portfolio, at=at, policy=StopPolicy())
+        return await cooldowns.barred(session, longer, portfolio, at=at, policy=StopPolicy())
 
-    assert set(await stops.barred(session, market, portfolio, at=latest, policy=none)) == {"AAA"}
+    assert set(await cooldowns.barred(session, market, portfolio, at=latest, policy=none)) == {
+        "AAA"
+    }
     assert set(await barred(21)) == {"AAA"}
     assert await barred(22) == {}
