@@ -220,10 +220,10 @@ async def test_an_impossible_ledger_stops_no_other(
         outcome = await marking.mark(session, closes, [broken, fine])
         with pytest.raises(InsufficientCash):
             await marked(session, market, broken)
+        assert [type(each) for each in outcome.faults.values()] == [InsufficientCash]
+        assert list(outcome.faults) == [broken.id]
+        assert list(outcome.worth) == [fine.id]
         await scene.rollback()
-    assert [type(each) for each in outcome.faults.values()] == [InsufficientCash]
-    assert list(outcome.faults) == [broken.id]
-    assert list(outcome.worth) == [fine.id]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
