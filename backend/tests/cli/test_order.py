@@ -1,0 +1,42 @@
+"""`etftrader order`: what the HTTP interface answers, and tables."""
+
+from tests.cli.conftest import Installation
+
+LIMIT = ("--limit", "1.00", "--gtc")
+
+
+def test_an_order_is_listed_shown_and_cancelled(etftrader: Installation) -> None:
+    portfolio = etftrader.create("Orders")
+    assert "There are no such orders" in etftrader("order", "list", portfolio).stdout
+    taken = etftrader.json("trade", portfolio, "buy", "AAA", "10", *LIMIT)
+    order = taken["order_id"]
+
+    table = etftrader("order", "list", portfolio, "--state", "open").stdout
+    assert order in table
+    assert "accepted" in table
+    assert "limit" in etftrader("order", "show", portfolio, order).stdout
+    listed, path = etftrader.json("order", "list", portfolio), f"/api/orders/{portfolio}"
+    answers = etftrader.api(path, f"{path}/{order}")
+    assert answers[path] == listed
+    assert answers[f"{path}/{order}"] == etftrader.json("order", "show", portfolio, order)
+
+    cancelled = etftrader.json("order", "cancel", portfolio, order)
+    assert cancelled["state"] == "cancelled"
+    assert etftrader.json("order", "cancel", portfolio, order) == cancelled
+    assert "cancelled_by_user" in etftrader("order", "show", portfolio, order).stdout
+    assert etftrader.json("order", "list", portfolio, "--state", "open") == []
+
+
+def test_a_filled_order_cannot_be_cancelled(etftrader: Installation) -> None:
+    portfolio = etftrader.create("Filled orders")
+    order = etftrader.json("trade", portfolio, "buy", "AAA", "10")["order_id"]
+    assert "filled already" in etftrader.failure("order", "cancel", portfolio, order)
+    assert etftrader.json("order", "list", portfolio, "--ticker", "bbb") == []
+
+
+def test_an_order_that_is_not_there_is_named_in_one_sentence(etftrader: Installation) -> None:
+    portfolio = etftrader.create("No orders")
+    absent = "00000000-0000-0000-0000-000000000000"
+    assert etftrader.failure("order", "show", portfolio, absent) == "There is no such order."
+    etftrader("order", "show", portfolio, "first", code=2)
+    etftrader("order", "list", portfolio, "--state", "gone", code=2)
