@@ -11,6 +11,7 @@ from app.core import calendar, embedded, logging, migrations
 from app.core.cache import ByteCache, open_cache
 from app.core.config import Settings
 from app.core.database import Sessions, open_engine, open_sessions, reading
+from app.core.queueing import Queue
 from app.market_data.live import MarketData
 from app.models import LOCAL_USER, User
 
@@ -24,6 +25,7 @@ class Resources:
     market_data: MarketData
     cache: ByteCache
     owner_id: int
+    queue: Queue
 
 
 @contextmanager
@@ -68,6 +70,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
                 market_data=MarketData(settings.data_dir),
                 cache=cache,
                 owner_id=await _local_user(sessions),
+                queue=Queue(),
             )
         finally:
             await cache.close()

@@ -2,12 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
 
+import psycopg
 from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -15,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.guards import SAFE_METHODS
+from app.bootstrap import Resources
 from app.core.clock import utc_now
 from app.core.database import rows, unit_of_work
 from app.core.errors import KeyReused, StillRunning
@@ -23,14 +26,17 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 MAX_KEY_LENGTH = 255
 BODY_SECONDS = 10
-KEY_TABLE = "pk_idempotency_keys"
+LONGEST_ID = 10
+ONCE = frozenset({"pk_idempotency_keys", "pk_orders", "pk_order_events"})
+"""Constraints that say of a request with a key that another one with it was quicker."""
 
 
-# Written out, because every trade with a key runs all three.
-_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended(%(name)s, 0))"
-_KNOWN = """
-    SELECT fingerprint, status, body FROM idempotency_keys
-    WHERE owner_id = %(owner_id)s AND key = %(key)s
+# Written out, because every trade with a key runs both.
+_CLAIM = """
+    SELECT pg_try_advisory_xact_lock(hashtextextended(%(name)s, 0)) AS locked,
+        known.fingerprint, known.status, known.body
+    FROM (VALUES (1)) AS always LEFT JOIN idempotency_keys AS known
+        ON known.owner_id = %(owner_id)s AND known.key = %(key)s
     """
 _REMEMBER = """
     INSERT INTO idempotency_keys (owner_id, key, fingerprint, status, body, created_at)
@@ -80,17 +86,52 @@ class Transaction(APIRoute):
             # Before a connection is taken: a client that sends slowly must not hold one.
             await exact.read()
             try:
-                async with unit_of_work(request.state.resources.sessions) as session:
-                    request.state.session = session
-                    if key is None:
-                        return await handle(exact)
-                    return await _once(session, exact, key, handle)
+                async with _turn(request.state.resources, key, await _portfolio_of(exact)):
+                    return await _handled(exact, key, handle)
             except IntegrityError as error:
-                if KEY_TABLE in str(error.orig):
+                if key is not None and _broken(error) in ONCE:
                     raise StillRunning from None
                 raise
 
         return in_transaction
+
+
+@asynccontextmanager
+async def _turn(
+    resources: Resources, key: str | None, portfolio_id: int | None
+) -> AsyncIterator[None]:
+    """The key to oneself, or StillRunning; then wait for the portfolio."""
+    queue, owner_id = resources.queue, resources.owner_id
+    async with AsyncExitStack() as stack:
+        if key is not None:
+            if queue.is_taken((owner_id, key)):
+                raise StillRunning
+            await stack.enter_async_context(queue.turn((owner_id, key)))
+        if portfolio_id is not None:
+            await stack.enter_async_context(queue.turn(portfolio_id))
+        yield
+
+
+async def _handled(request: ExactRequest, key: str | None, handle: Handler) -> Response:
+    async with unit_of_work(request.state.resources.sessions) as session:
+        request.state.session = session
+        if key is None:
+            return await handle(request)
+        return await _once(session, request, key, handle)
+
+
+async def _portfolio_of(request: ExactRequest) -> int | None:
+    """The portfolio that the request is about, where its path or its body names one."""
+    named = request.path_params.get("portfolio_id")
+    if named is None:
+        try:
+            body = await request.json()
+        except ValueError:
+            return None
+        named = body.get("portfolio_id") if isinstance(body, dict) else None
+    if isinstance(named, str):
+        return int(named) if named.isdecimal() and len(named) <= LONGEST_ID else None
+    return named if isinstance(named, int) else None
 
 
 async def _once(
@@ -98,19 +139,19 @@ async def _once(
 ) -> Response:
     """The first answer to this key: remembered, or given now.
 
-    The lock is taken in a statement of its own: the next one then sees what its last holder
-    committed.
+    A claim that gets the lock from a holder who has just committed may not see the answer yet: the
+    same work is then begun again, and refused by the unique keys of what was written.
     """
     owner_id: int = request.state.resources.owner_id
     about = {"owner_id": owner_id, "key": key, "name": f"{owner_id}:{key}"}
-    ((locked,),) = await rows(session, _LOCK, about)
-    if not locked:
+    (claim,) = await rows(session, _CLAIM, about)
+    if not claim.locked:
         raise StillRunning
     fingerprint = await _fingerprint(request)
-    for known in await rows(session, _KNOWN, about):
-        if known.fingerprint != fingerprint:
+    if claim.status is not None:
+        if claim.fingerprint != fingerprint:
             raise KeyReused
-        return Response(known.body, known.status, media_type="application/json")
+        return Response(claim.body, claim.status, media_type="application/json")
     response = await handle(request)
     answer = {
         "fingerprint": fingerprint,
@@ -120,6 +161,13 @@ async def _once(
     }
     await rows(session, _REMEMBER, about | answer)
     return response
+
+
+def _broken(error: IntegrityError) -> str | None:
+    """The name of the constraint."""
+    if not isinstance(error.orig, psycopg.Error):
+        return None
+    return error.orig.diag.constraint_name
 
 
 def _key(request: Request) -> str | None:

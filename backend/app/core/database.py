@@ -93,8 +93,7 @@ async def rows(session: AsyncSession, query: LiteralString, about: Mapping[str, 
     For the few statements that every request runs: SQLAlchemy's share of a small one is several
     times the driver's. Raises what SQLAlchemy raises, and gives up a lost connection as it does.
     """
-    connection = await session.connection()
-    driver: Any = (await connection.get_raw_connection()).driver_connection
+    driver = await _driver_of(session)
     try:
         cursor = driver.cursor(row_factory=namedtuple_row)
         await cursor.execute(query, about)
@@ -102,12 +101,28 @@ async def rows(session: AsyncSession, query: LiteralString, about: Mapping[str, 
     except psycopg.Error as error:
         lost = driver.closed
         if lost:
+            connection = await session.connection()
             await connection.invalidate()
             # Whatever took this connection took those that wait in the pool as well.
             await connection.engine.dispose()
         raise DBAPIError.instance(
             query, None, error, psycopg.Error, connection_invalidated=lost
         ) from error
+
+
+async def _driver_of(session: AsyncSession) -> Any:
+    """The driver's connection under the session, found once for each of its transactions."""
+    transaction = session.sync_session.get_transaction()
+    known = session.info.get(_DRIVER)
+    if known is not None and known[0] is transaction:
+        return known[1]
+    connection = await session.connection()
+    driver = (await connection.get_raw_connection()).driver_connection
+    session.info[_DRIVER] = session.sync_session.get_transaction(), driver
+    return driver
+
+
+_DRIVER = "the driver's connection and its transaction"
 
 
 @contextmanager

@@ -9,18 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import cast
+from typing import Any, LiteralString, cast
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
 
 from app.core.database import rows
 from app.core.errors import NotFound
 from app.core.money import ZERO
-from app.models import EntryKind, Etf, LedgerEntry, Portfolio, Position, owned_portfolio
+from app.models import EntryKind, LedgerEntry, Portfolio
 from app.quant.lots import ClosedLot, Lot, LotMethod, Pick
 from app.services.lot_book import CLOSES, LotBook
 from app.services.order_life import Change, OrderLife
@@ -153,20 +153,17 @@ _LOTS_OF = """
     """
 
 
-_SEEN = aliased(Portfolio)
-_LOCK = (
-    owned_portfolio(cast("int", bindparam("owner_id")), cast("int", bindparam("portfolio_id")))
-    .add_columns(
-        select(_SEEN.last_sequence).where(_SEEN.id == Portfolio.id).scalar_subquery(),
-        Position.etf_id,
-        Position.quantity,
-        Position.cost_basis,
-        Position.opened_on,
-    )
-    .outerjoin(Etf, (Etf.market == Portfolio.market) & (Etf.ticker == bindparam("ticker")))
-    .outerjoin(Position, (Position.portfolio_id == Portfolio.id) & (Position.etf_id == Etf.id))
-    .with_for_update(of=Portfolio)
-)
+_COLUMNS = tuple(inspect(Portfolio).columns.keys())
+_LOCK: LiteralString = """
+    SELECT portfolio.*, seen.last_sequence AS seen, etf.id AS etf_id, held.quantity,
+        held.cost_basis, held.opened_on AS held_since
+    FROM portfolios AS portfolio
+    JOIN portfolios AS seen ON seen.id = portfolio.id
+    LEFT JOIN etfs AS etf ON etf.market = portfolio.market AND etf.ticker = %(ticker)s
+    LEFT JOIN positions AS held ON held.portfolio_id = portfolio.id AND held.etf_id = etf.id
+    WHERE portfolio.id = %(portfolio_id)s AND portfolio.owner_id = %(owner_id)s
+    FOR UPDATE OF portfolio
+    """
 
 
 async def lock(
@@ -179,13 +176,23 @@ async def lock(
     Raises NotFound.
     """
     about = {"owner_id": owner_id, "portfolio_id": portfolio_id, "ticker": ticker}
-    found = (await session.execute(_LOCK, about)).one_or_none()
-    if found is None:
-        raise NotFound("portfolio")
-    portfolio, seen, etf_id, *held = found
-    if portfolio.last_sequence != seen:
-        return portfolio, None
-    return portfolio, {} if etf_id is None else {etf_id: Holding(etf_id, *held)}
+    for row in await rows(session, _LOCK, about):
+        portfolio = _known_to(session, row)
+        if row.last_sequence != row.seen:
+            return portfolio, None
+        if row.quantity is None:
+            return portfolio, {}
+        held = Holding(row.etf_id, row.quantity, row.cost_basis, row.held_since)
+        return portfolio, {held.etf_id: held}
+    raise NotFound("portfolio")
+
+
+def _known_to(session: AsyncSession, row: Any) -> Portfolio:
+    """The row as an object of the session, as if the session itself had read it."""
+    portfolio = Portfolio(**{name: getattr(row, name) for name in _COLUMNS})
+    make_transient_to_detached(portfolio)
+    session.add(portfolio)
+    return portfolio
 
 
 async def book(
@@ -277,7 +284,7 @@ async def read_holdings(
         _HOLDINGS if wanted is None else _HOLDINGS_OF,
         {"portfolio_id": portfolio_id, "etf_ids": wanted},
     )
-    return {row.etf_id: Holding(*row) for row in held}
+    return {row.etf_id: Holding(*row) for row in sorted(held)}
 
 
 async def read_lots(
