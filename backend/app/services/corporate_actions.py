@@ -1,63 +1,51 @@
-"""Splits and dividends of held ETFs reach the book: shares change on the ex-date, cash is credited.
+"""What splits, dividends, changes of ticker and closures of ETFs do to a portfolio's book.
 
-Entitled are the shares held at the close before the ex-date. An action that is learned of late is
-booked when it is learned of; a late split multiplies only shares that were not sold since. Each
-action is booked once per portfolio: the ledger refuses a second entry.
+Each is booked for the session that it counts for, whenever it is learned of, and once: the ledger
+refuses a second entry of the same revision. A value that was corrected since is booked as the
+difference. One that would leave less than nothing is left open and tried again with newer data.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal, localcontext
-from fractions import Fraction
 from typing import Any, Protocol
 from uuid import UUID
 
-import numpy as np
-from sqlalchemy import select
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core import database
 from app.core.errors import Unavailable
-from app.core.money import MICRO, ZERO, plain, to_cents, to_micros
 from app.market_data.snapshot import Action, MarketSnapshot
-from app.models import ActionKind, EntryKind, LedgerEntry, Portfolio, PortfolioStatus
-from app.quant.costs import EXACT
+from app.models import ActionKind, Portfolio, PortfolioStatus
 from app.schemas.settings import PortfolioSettings
-from app.services import ledger, strategy, valuation
+from app.services import cash_history, entitlements, ledger, valuation
+from app.services.action_entries import ActionDesk, CannotBook, counts_on, place_in_time
+from app.services.cash_history import NotThereThen
+from app.services.entitlements import EtfHistory
 from app.services.ledger import Booked, Entry
 from app.services.projection import Book, fold
 
+log = structlog.get_logger()
+
+ALWAYS = frozenset({ActionKind.TICKER_CHANGE, ActionKind.CLOSURE})
+"""What is booked even where prices come adjusted; the rest is in such prices already."""
+
 
 @dataclass(frozen=True, slots=True)
-class Moved:
-    """A change of the shares of one ETF: bought and added positive, sold negative."""
+class LeftOpen:
+    """An action that is due and not booked, and why."""
 
-    session: date
-    quantity: Decimal
-    sold: bool = False
+    action: Action
+    reason: str
 
 
-@dataclass(slots=True)
-class _History:
-    """What the ledger says of one ETF and what the market did to it."""
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What is to be booked, in this order, and what cannot be."""
 
-    moved: list[Moved]
-    actions: list[Action]
-
-    def held_before(self, session: date) -> Decimal:
-        return sum((move.quantity for move in self.moved if move.session < session), ZERO)
-
-    def sold_since(self, session: date) -> Decimal:
-        sold = (move for move in self.moved if move.sold and move.session >= session)
-        return -sum((move.quantity for move in sold), ZERO)
-
-    def ratio_on(self, ex_date: date) -> Fraction:
-        """New shares per old one on that day: 1 unless there is a split too."""
-        ratio = Fraction(1)
-        for action in self.actions:
-            if action.kind == ActionKind.SPLIT and action.ex_date == ex_date:
-                ratio *= valuation.exact_ratio(action.value)
-        return ratio
+    entries: tuple[Entry, ...] = ()
+    left_open: tuple[LeftOpen, ...] = ()
 
 
 class Account(Protocol):
@@ -117,7 +105,8 @@ async def unbooked(
     """What `settle` would book; a closed portfolio is left as it is. Raises PricesChanged."""
     if account.status == PortfolioStatus.CLOSED or _is_settled(market, account):
         return ()
-    return await _due(session, market, account, (account.opened_on, market.latest_session))
+    span = (account.opened_on, market.latest_session)
+    return (await find_due(session, market, account, span)).entries
 
 
 async def apply_due(
@@ -131,136 +120,122 @@ async def apply_due(
 ) -> tuple[Booked, ...]:
     """Book every action after `since` (left out: the opening) up to `until` that is not booked yet.
 
-    The caller holds the lock on the portfolio. Where prices come adjusted for distributions
-    nothing is ever due. Raises PricesChanged.
+    The caller holds the lock on the portfolio. What is left open is logged. Raises PricesChanged.
     """
     span = (portfolio.opened_on if since is None else since, until)
-    entries = await _due(session, market, portfolio, span)
-    return await ledger.book_all(session, portfolio, entries, now=now)
+    due = await find_due(session, market, portfolio, span)
+    for each in due.left_open:
+        log.warning(
+            "action_left_open",
+            portfolio_id=portfolio.id,
+            action_id=each.action.id,
+            kind=each.action.kind,
+            ex_date=each.action.ex_date.isoformat(),
+            reason=each.reason,
+        )
+    return await ledger.book_all(session, portfolio, due.entries, now=now)
 
 
 def _is_settled(market: MarketSnapshot, account: Account) -> bool:
-    return market.adjusted_only or account.settled_version == market.data_version
+    return account.settled_version == market.data_version
 
 
-async def _due(
+async def find_due(
     session: AsyncSession, market: MarketSnapshot, account: Account, span: tuple[date, date]
-) -> list[Entry]:
-    if market.adjusted_only:
-        return []
-    window = valuation.actions_between(market, span)
-    histories, applied = await _read(session, account.id, window)
-    if applied and not applied <= {action.id for action in market.actions}:
-        raise PricesChanged
-    due = [
+) -> Due:
+    """What counts from after the first day of `span` up to its last and is not booked yet, or not
+    as it is known now. Raises PricesChanged."""
+    life = (account.opened_on, market.latest_session)
+    actions = [each for each in valuation.actions_between(market, life) if _acts(market, each)]
+    if market.adjusted_only and not actions:
+        return Due()
+    histories = await entitlements.read(session, account.id, actions)
+    _require_known(market, histories.values())
+    desk = ActionDesk(market, PortfolioSettings.model_validate(account.settings))
+    first, last = span
+    happened = [
         action
         for history in histories.values()
         for action in history.actions
-        if action.id not in applied
+        if first < counts_on(action, desk.rules) <= last
     ]
-    # A dividend is per share of the ex-date: the split of the same day comes first.
-    due.sort(key=lambda action: (action.ex_date, action.kind != ActionKind.SPLIT, action.id))
-    rules = PortfolioSettings.model_validate(account.settings)
-    step = strategy.order_settings(rules).step
     entries: list[Entry] = []
-    for action in due:
+    left_open: list[LeftOpen] = []
+    for action in sorted(happened, key=place_in_time):
         history = histories[action.etf_id]
-        entry = _entry(market, action, history, step)
-        if entry is not None:
-            entries.append(entry)
-            if entry.kind == EntryKind.SPLIT and entry.quantity is not None:
-                history.moved.append(Moved(entry.session, entry.quantity))
-    return entries
+        try:
+            made = desk.entries(action, history)
+            if sum(entry.amount for entry in made) < 0:
+                flows = await cash_history.read(session, account.id)
+                cash_history.require_enough([*flows, *entries], made)
+        except (CannotBook, NotThereThen) as error:
+            left_open.append(LeftOpen(action, str(error)))
+            continue
+        for entry in made:
+            history.add(entry)
+        entries += made
+    return Due(tuple(entries), tuple(left_open))
 
 
-async def _read(
-    session: AsyncSession, portfolio_id: int, window: Iterable[Action]
-) -> tuple[dict[int, _History], set[int]]:
-    """The history of every ETF that was ever held, and the ids of the actions that are booked."""
-    query = select(
-        LedgerEntry.kind,
-        LedgerEntry.etf_id,
-        LedgerEntry.session,
-        LedgerEntry.quantity,
-        LedgerEntry.action_id,
-    ).where(LedgerEntry.portfolio_id == portfolio_id, LedgerEntry.etf_id.is_not(None))
-    histories: dict[int, _History] = {}
-    applied: set[int] = set()
-    for kind, etf_id, day, quantity, action_id in await session.execute(query):
-        if action_id is not None:
-            applied.add(action_id)
-        if etf_id is not None and quantity is not None and kind != EntryKind.DIVIDEND:
-            history = histories.setdefault(etf_id, _History([], []))
-            sold = kind == EntryKind.SELL
-            history.moved.append(Moved(day, -quantity if sold else quantity, sold))
-    for action in window:
-        if action.etf_id in histories:
-            histories[action.etf_id].actions.append(action)
-    return histories, applied
+def _acts(market: MarketSnapshot, action: Action) -> bool:
+    return not market.adjusted_only or action.kind in ALWAYS
 
 
-def _entry(
-    market: MarketSnapshot, action: Action, history: _History, step: Decimal
-) -> Entry | None:
-    """What the action does to the shares entitled to it; None where there are none."""
-    column = int(np.searchsorted(market.panel.sessions, np.datetime64(action.ex_date, "D")))
-    day: date = market.panel.sessions[column].item()
-    held = history.held_before(day)
-    if held <= 0:
-        return None
-    if action.kind == ActionKind.DIVIDEND:
-        return _dividend(action, held, history.ratio_on(action.ex_date), day)
-    entitled = held - history.sold_since(day)
-    return _split(market, action, (entitled, step), day) if entitled > 0 else None
+def _require_known(market: MarketSnapshot, histories: Iterable[EtfHistory]) -> None:
+    known = {action.id for action in market.actions}
+    for history in histories:
+        for entry in history.past:
+            if entry.action_id is not None and entry.action_id not in known:
+                raise PricesChanged
 
 
-def _dividend(action: Action, held: Decimal, ratio: Fraction, day: date) -> Entry:
-    with localcontext(EXACT):
-        shares = to_micros(held * ratio.numerator / ratio.denominator)
-        amount = to_cents(shares * action.value)
-    return Entry(
-        EntryKind.DIVIDEND,
-        day,
-        amount,
-        f"Dividend of {_short(action.value)} per share, ex-date {action.ex_date}",
-        "prices",
-        etf_id=action.etf_id,
-        quantity=shares,
-        price=action.value,
-        action_id=action.id,
-        action_value=action.value,
-        revision=1,
+_DUE_FOR = """
+    WITH action AS (
+        SELECT action.* FROM corporate_actions AS action JOIN etfs ON etfs.id = action.etf_id
+        WHERE etfs.market = %(market)s AND action.ex_date <= %(latest)s
+        AND action.kind = ANY(%(kinds)s)
+    ), bought AS (
+        SELECT portfolio_id, etf_id, min(session) AS since FROM ledger_entries
+        WHERE portfolio_id = ANY(%(ids)s) AND kind = 'buy' GROUP BY portfolio_id, etf_id
+    ), booked AS (
+        SELECT DISTINCT ON (portfolio_id, action_id) portfolio_id, action_id, action_value
+        FROM ledger_entries
+        WHERE portfolio_id = ANY(%(ids)s) AND action_id IS NOT NULL AND kind <> 'tax'
+        ORDER BY portfolio_id, action_id, revision DESC
     )
+    SELECT DISTINCT portfolio.id
+    FROM portfolios AS portfolio
+    JOIN bought ON bought.portfolio_id = portfolio.id
+    JOIN action ON action.etf_id = bought.etf_id
+        AND (action.ex_date > bought.since OR action.kind = 'closure')
+    LEFT JOIN booked ON booked.portfolio_id = portfolio.id AND booked.action_id = action.id
+    WHERE portfolio.id = ANY(%(ids)s) AND portfolio.status = 'active'
+    AND (CASE WHEN action.kind = 'dividend' AND portfolio.settings->>'dividends_on' = 'pay_date'
+         THEN coalesce(action.pay_date, action.ex_date) ELSE action.ex_date END) <= %(latest)s
+    AND CASE WHEN booked.action_id IS NOT NULL
+        THEN action.kind IN ('split', 'dividend') AND action.value <> booked.action_value
+        ELSE 0 < (
+            SELECT sum(CASE WHEN kind IN ('buy', 'split') THEN quantity
+                            WHEN kind IN ('sell', 'closure') THEN -quantity END)
+            FROM ledger_entries AS entry
+            WHERE entry.portfolio_id = portfolio.id AND entry.etf_id = action.etf_id
+            AND (entry.session < action.ex_date OR action.kind = 'closure'))
+        END
+    """
 
 
-def _split(
-    market: MarketSnapshot, action: Action, shares: tuple[Decimal, Decimal], day: date
-) -> Entry:
-    """New shares for old ones, rounded down to `step`; what is left over is paid at the close."""
-    entitled, step = shares
-    last = valuation.last_price(market, market.row_of_id[action.etf_id], day)
-    if last is None:
-        step = MICRO
-    exact = Fraction(entitled) * valuation.exact_ratio(action.value)
-    kept = int(exact / Fraction(step)) * step
-    left = exact - Fraction(kept)
-    with localcontext(EXACT):
-        worth = last.price * left.numerator / left.denominator if last else ZERO
-    return Entry(
-        EntryKind.SPLIT,
-        day,
-        to_cents(worth),
-        f"Split: {_short(action.value)} new shares for one, ex-date {action.ex_date}",
-        "prices",
-        etf_id=action.etf_id,
-        quantity=kept - entitled,
-        price=last.price if last else None,
-        fraction=to_micros(Decimal(left.numerator) / Decimal(left.denominator)) if worth else ZERO,
-        action_id=action.id,
-        action_value=action.value,
-        revision=1,
-    )
+async def due_for(
+    session: AsyncSession, market: MarketSnapshot, portfolio_ids: Collection[int]
+) -> set[int]:
+    """Which of the portfolios have an action to be booked at the latest session, by one query.
 
-
-def _short(value: Decimal) -> str:
-    return plain(value.normalize())
+    Nobody with something due is missing. One whose entitled shares were all sold before a late
+    split was learned of is named although nothing comes of it.
+    """
+    about = {
+        "ids": list(portfolio_ids),
+        "market": market.code,
+        "latest": market.latest_session,
+        "kinds": [str(kind) for kind in (ALWAYS if market.adjusted_only else ActionKind)],
+    }
+    return {row.id for row in await database.rows(session, _DUE_FOR, about)}

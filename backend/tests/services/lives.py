@@ -154,30 +154,43 @@ async def with_action(
     kind: ActionKind,
     *,
     ex_date: date,
-    value: str,
+    value: str | None = None,
+    pay_date: date | None = None,
+    old_ticker: str | None = None,
+    source: str = "prices",
 ) -> MarketSnapshot:
-    """The market learns of an action, and its traded closes follow a split."""
+    """The market learns of an action, or of its new value, and its traded closes follow a split."""
+    number_of = etf_id(market, ticker)
+    amount = None if value is None else Decimal(value)
     number = await session.scalar(
         text("""
-            INSERT INTO corporate_actions (etf_id, ex_date, kind, value)
-            VALUES (:etf_id, :ex_date, :kind, :value)
+            INSERT INTO corporate_actions (etf_id, ex_date, kind, value, pay_date, ticker, source)
+            VALUES (:etf_id, :ex_date, :kind, :value, :pay_date, :ticker, :source)
             ON CONFLICT (etf_id, ex_date, kind) DO UPDATE SET value = excluded.value RETURNING id
             """),
         {
-            "etf_id": etf_id(market, ticker),
+            "etf_id": number_of,
             "ex_date": ex_date,
             "kind": kind.value,
-            "value": Decimal(value),
+            "value": amount,
+            "pay_date": pay_date,
+            "ticker": old_ticker,
+            "source": source,
         },
     )
     assert number is not None
-    action = Action(number, etf_id(market, ticker), ex_date, kind, Decimal(value))
-    actions = tuple(sorted((*market.actions, action), key=lambda each: each.ex_date))
+    action = Action(number, number_of, ex_date, kind, amount, pay_date, old_ticker, source)
+    before = {each.id: each for each in market.actions}
+    actions = sorted({**before, number: action}.values(), key=lambda each: each.ex_date)
     closes = market.panel.close.copy()
     if kind is ActionKind.SPLIT:
-        closes[market.row(ticker), market.column(ex_date) :] /= float(value)
+        closes[market.row(ticker), market.column(ex_date) :] /= float(action.ratio)
+        if number in before:
+            closes[market.row(ticker), market.column(ex_date) :] *= float(before[number].ratio)
     panel = replace(market.panel, close=closes)
-    return replace(market, panel=panel, data_version=uuid4(), actions=actions, adjusted_only=False)
+    return replace(
+        market, panel=panel, data_version=uuid4(), actions=tuple(actions), adjusted_only=False
+    )
 
 
 async def entries(session: AsyncSession, portfolio: Portfolio) -> list[tuple[object, ...]]:

@@ -277,7 +277,7 @@ async def test_an_order_on_prices_after_a_split_trades_shares_after_it(
 ) -> None:
     portfolio = late.portfolio
     ticket = OrderTicket(uuid4(), "AAA", Side.SELL, quantity=Decimal(400))
-    trade = await trading.place(
+    placed = await trading.place(
         session,
         late.after,
         portfolio,
@@ -285,7 +285,8 @@ async def test_an_order_on_prices_after_a_split_trades_shares_after_it(
         now=NOW,
         holdings=await ledger.read_holdings(session, portfolio.id),
     )
-    assert trade.booked.sequence == 5
+    assert placed.trade is not None
+    assert placed.trade.booked.sequence == 5
     assert portfolio.cash > 94_000 + 6000 + 40 - 20
     assert await ledger.read_holdings(session, portfolio.id) == {}
 
