@@ -7,6 +7,7 @@ from app.api import (
     health,
     orders,
     performance,
+    portfolio_books,
     portfolios,
     positions,
     risk,
@@ -17,6 +18,7 @@ from app.api import (
 ROUTERS = (
     health.router,
     portfolios.router,
+    portfolio_books.router,
     positions.router,
     trades.router,
     orders.router,

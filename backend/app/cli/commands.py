@@ -33,6 +33,7 @@ JOURNEY: dict[str, dict[str, Entry]] = {
         "portfolio": Entry("portfolio", "Create, show, pay into, rebalance and close portfolios."),
         "trade": Entry("trade", "Buy or sell one ETF on paper."),
         "order": Entry("order", "List, show and cancel orders."),
+        "ledger": Entry("ledger", "Show a ledger; export it for Beancount or a spreadsheet."),
         "performance": Entry("performance", "Say how a portfolio did, and what made its return."),
         "risk": Entry("risk", "Show stops, drawdown and the risk of what is held."),
         "stops": Entry("stops", "Say which stops would fire, and act on them."),

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 from pydantic import TypeAdapter
 
+from app.cli import gains, lots, portfolio_trades, rebalance
 from app.cli import portfolio_tables as tables
-from app.cli import portfolio_trades, rebalance
 from app.cli.app import new_app
 from app.cli.asking import SetOption, given, settings_from, typed
 from app.cli.failing import say
@@ -284,5 +284,12 @@ def _chosen(
     return {**settings_from(settings or []), **options, **threshold}
 
 
-for another in (rebalance.drift, rebalance.rebalance, rebalance.execute, portfolio_trades.trades):
+for another in (
+    rebalance.drift,
+    rebalance.rebalance,
+    rebalance.execute,
+    portfolio_trades.trades,
+    lots.lots,
+    gains.gains,
+):
     app.command()(another)

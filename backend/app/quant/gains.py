@@ -11,6 +11,7 @@ very lot that it opened: a sale out of one purchase replaces nothing. The disall
 is stated; the cost of the shares that replaced it is left as it was paid.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -21,7 +22,7 @@ from fractions import Fraction
 from app.quant.costs import CENT, EXACT, PRICE_STEP, ZERO
 from app.quant.lots import ClosedLot
 
-WASH_DAYS = 30
+WASH_WINDOW = timedelta(days=30)
 
 IsTwin = Callable[[int, int, date], bool]
 """Whether two assets were one bet at the close of that day."""
@@ -104,18 +105,19 @@ def long_from(acquired_on: date) -> date:
 
 def realise(disposal: Disposal) -> tuple[Realised, ...]:
     """One line for each lot that was closed; their proceeds add up to the disposal's."""
-    sold = sum((lot.quantity for lot in disposal.closed), ZERO)
-    lines: list[Realised] = []
-    rest = disposal.proceeds
-    for lot in disposal.closed:
-        if lot is disposal.closed[-1]:
-            part = rest
-        else:
-            with localcontext(EXACT):
-                part = (disposal.proceeds * lot.quantity / sold).quantize(CENT)
-        rest -= part
-        lines.append(Realised(disposal.place, disposal.asset, disposal.session, lot, part))
-    return tuple(lines)
+    parts = shared(disposal.proceeds, [lot.quantity for lot in disposal.closed])
+    return tuple(
+        Realised(disposal.place, disposal.asset, disposal.session, lot, part)
+        for lot, part in zip(disposal.closed, parts, strict=True)
+    )
+
+
+def shared(amount: Decimal, quantities: Sequence[Decimal]) -> list[Decimal]:
+    """The amount in cents shared in proportion, half-even; the last part is what is left."""
+    whole = sum(quantities, ZERO)
+    with localcontext(EXACT):
+        parts = [(amount * quantity / whole).quantize(CENT) for quantity in quantities[:-1]]
+    return [*parts, amount - sum(parts, ZERO)] if quantities else []
 
 
 def gains(
@@ -142,6 +144,7 @@ class _Bought:
         self, purchases: Sequence[Purchase], disposals: Sequence[Disposal], is_twin: IsTwin
     ) -> None:
         self._purchases = sorted(purchases, key=lambda each: (each.session, each.place))
+        self._days = [purchase.session for purchase in self._purchases]
         self._is_twin = is_twin
         self._matched: dict[int, Fraction] = {}
         self._sold: Mapping[int, Sequence[tuple[int, Fraction]]] = _sold(disposals)
@@ -165,14 +168,12 @@ class _Bought:
         return replace(line, replaced_by=tuple(found), disallowed=disallowed)
 
     def _candidates(self, disposal: Disposal, line: Realised) -> Iterator[Purchase]:
-        for purchase in self._purchases:
-            if (
-                purchase.place != line.lot.number
-                and abs((purchase.session - disposal.session).days) <= WASH_DAYS
-                and (
-                    purchase.asset == disposal.asset
-                    or self._is_twin(disposal.asset, purchase.asset, disposal.session)
-                )
+        first = bisect_left(self._days, disposal.session - WASH_WINDOW)
+        end = bisect_right(self._days, disposal.session + WASH_WINDOW)
+        for purchase in self._purchases[first:end]:
+            if purchase.place != line.lot.number and (
+                purchase.asset == disposal.asset
+                or self._is_twin(disposal.asset, purchase.asset, disposal.session)
             ):
                 yield purchase
 

@@ -15,7 +15,7 @@ The file ends with what the book holds, as assertions: cash to the cent, shares 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from decimal import Decimal
 from itertools import chain
 
@@ -111,7 +111,7 @@ def account(of: Account, names: Mapping[int, str]) -> str:
     """The accounts of one portfolio, its transactions, and what they must come to."""
     if not of.entries:
         return f"\n; {of.label} has no entries.\n"
-    since = of.entries[0].booked_at.date()
+    since = _day(of.entries[0])
     traded = dict.fromkeys(each.etf_id for each in of.entries if each.etf_id is not None)
     writer = _Writer(of.label, names)
     return "".join(
@@ -140,7 +140,7 @@ class _Writer:
         """Each entry in its turn, on the day it was booked and never before the one before it."""
         book = LotBook({}, LotMethod.FIFO)
         for entry in entries:
-            self.last = max(self.last, entry.booked_at.date())
+            self.last = max(self.last, _day(entry))
             before = book.open.get(entry.etf_id, ()) if entry.etf_id is not None else ()
             book.book(entry, entry.sequence)
             match entry.kind:
@@ -235,6 +235,10 @@ class _Writer:
 
     def _of(self, account: str) -> str:
         return account.format(self.label)
+
+
+def _day(entry: Recorded) -> date:
+    return entry.booked_at.astimezone(UTC).date()
 
 
 def _quoted(text: str) -> str:
