@@ -6,60 +6,18 @@ Everything is exact: amounts are fractions, compared without a tolerance.
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import httpx2
-import psycopg
-from psycopg.rows import class_row
 
 from tests.reliability.installation import Installation
 from tests.reliability.instructions import Kind
 from tests.reliability.journal import Journal, Record
+from tests.reliability.ledger import TRADES, Kept, Ledger, Row, read_ledger
 from tests.reliability.load import CAPITAL
 
-TRADES = {Kind.BUY, Kind.SELL}
 CASH = {Kind.DEPOSIT, Kind.WITHDRAWAL}
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A ledger entry as the database holds it; `key` is whatever asked for it."""
-
-    portfolio_id: int
-    sequence: int
-    kind: str
-    ticker: str | None
-    quantity: Fraction | None
-    price: Fraction | None
-    fee: Fraction
-    amount: Fraction
-    order_id: str | None
-    key: str | None
-    event_id: int | None
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A remembered first answer."""
-
-    key: str
-    status: int
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Ledger:
-    """What the database says about the portfolios of one run."""
-
-    rows: tuple[Row, ...]
-    kept: dict[str, Kept]
-    events: frozenset[int]
-
-    def of(self, portfolio_id: int) -> tuple[Row, ...]:
-        return tuple(row for row in self.rows if row.portfolio_id == portfolio_id)
 
 
 def findings(installation: Installation, journal: Journal) -> list[str]:
@@ -68,9 +26,15 @@ def findings(installation: Installation, journal: Journal) -> list[str]:
     Both servers run and nobody trades.
     """
     portfolio_ids = sorted({r.instruction.portfolio_id for r in journal.records.values()})
-    ledger = read_ledger(installation, portfolio_ids)
+    ledger = read_ledger(installation.database.address, portfolio_ids)
     with httpx2.Client(base_url=installation.api.address, trust_env=False) as http:
         shown = [line for i in portfolio_ids for line in _shown(http, i, ledger.of(i))]
+    return [*differences(journal, ledger), *shown]
+
+
+def differences(journal: Journal, ledger: Ledger) -> list[str]:
+    """Where the ledger is not what the clients sent and read, or cannot be."""
+    portfolio_ids = {row.portfolio_id for row in ledger.rows}
     return [
         *(f"{key} was never settled" for key in journal.unsettled()),
         *(f"an answer was {answer.status}" for answer in journal.unforeseen()),
@@ -78,21 +42,7 @@ def findings(installation: Installation, journal: Journal) -> list[str]:
         *_of_records(journal, ledger),
         *_invented(journal, ledger),
         *(line for i in portfolio_ids for line in _impossible(ledger.of(i))),
-        *shown,
     ]
-
-
-def read_ledger(installation: Installation, portfolio_ids: Sequence[int]) -> Ledger:
-    about = {"portfolio_ids": list(portfolio_ids)}
-    with psycopg.connect(installation.database.address) as connection:
-        rows = connection.cursor(row_factory=class_row(_RawRow)).execute(_ROWS, about).fetchall()
-        kept = connection.cursor(row_factory=class_row(Kept)).execute(_KEPT).fetchall()
-        events = connection.execute(_EVENTS, about).fetchall()
-    return Ledger(
-        tuple(row.exact() for row in rows),
-        {answer.key: answer for answer in kept},
-        frozenset(number for (number,) in events),
-    )
 
 
 def _of_records(journal: Journal, ledger: Ledger) -> Iterator[str]:
@@ -264,45 +214,3 @@ def _listed(http: httpx2.Client, portfolio_id: int) -> list[int]:
 def _cents(amount: Fraction) -> Fraction:
     """Rounded once, half to even, as `round` does for fractions."""
     return Fraction(round(amount * 100), 100)
-
-
-@dataclass(frozen=True, slots=True)
-class _RawRow:
-    portfolio_id: int
-    sequence: int
-    kind: str
-    ticker: str | None
-    quantity: str | None
-    price: str | None
-    fee: str
-    amount: str
-    order_id: str | None
-    key: str | None
-    event_id: int | None
-    reason: str
-
-    def exact(self) -> Row:
-        return Row(
-            self.portfolio_id,
-            self.sequence,
-            self.kind,
-            self.ticker,
-            None if self.quantity is None else Fraction(self.quantity),
-            None if self.price is None else Fraction(self.price),
-            Fraction(self.fee),
-            Fraction(self.amount),
-            self.order_id,
-            self.key if self.kind in TRADES else self.reason,
-            self.event_id,
-            self.reason,
-        )
-
-
-_ROWS = """
-    SELECT entry.portfolio_id, sequence, kind, ticker, quantity::text, price::text, fee::text,
-        amount::text, order_id::text, idempotency_key AS key, rebalance_event_id AS event_id, reason
-    FROM ledger_entries AS entry LEFT JOIN etfs ON etfs.id = entry.etf_id
-    WHERE portfolio_id = ANY(%(portfolio_ids)s) ORDER BY portfolio_id, sequence
-    """
-_KEPT = "SELECT key, status, body FROM idempotency_keys"
-_EVENTS = "SELECT id FROM rebalance_events WHERE portfolio_id = ANY(%(portfolio_ids)s)"

@@ -8,12 +8,13 @@ from tests.reliability.installation import Installation, installed
 
 
 @pytest.fixture(scope="module")
-def installation() -> Iterator[Installation]:
+def shared_installation() -> Iterator[Installation]:
     with installed() as opened:
         yield opened
 
 
-@pytest.fixture(autouse=True)
-def serving(installation: Installation) -> None:
-    """Every test begins with a server that is ready, whatever the one before left."""
-    installation.api.start()
+@pytest.fixture
+def installation(shared_installation: Installation) -> Installation:
+    """Ready, whatever the test before has left."""
+    shared_installation.api.start()
+    return shared_installation

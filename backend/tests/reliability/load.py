@@ -3,10 +3,9 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from random import Random
 
 import httpx2
@@ -77,10 +76,17 @@ class Load:
     async def acknowledges(self, more: int) -> None:
         """Wait until so many more instructions are acknowledged; raises `DidNotHappen`."""
         enough = self.journal.acknowledged + more
+        await self._reaches(lambda: self.journal.acknowledged >= enough)
+
+    async def begins(self, instructions: int) -> None:
+        """Wait until so many instructions have been begun; raises `DidNotHappen`."""
+        await self._reaches(lambda: len(self.journal.records) >= instructions)
+
+    async def _reaches(self, state: Callable[[], bool]) -> None:
         until = time.monotonic() + SECONDS_TO_RECOVER
-        while self.journal.acknowledged < enough:
+        while not state():
             if time.monotonic() > until:
-                raise DidNotHappen(f"no {more} acknowledgements in {SECONDS_TO_RECOVER:g} s")
+                raise DidNotHappen(f"the load did not get on in {SECONDS_TO_RECOVER:g} s")
             await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
 
 
@@ -97,18 +103,8 @@ async def under_load(installation: Installation, name: str, seed: int) -> AsyncI
         await running
 
 
-async def carry_out(
-    installation: Installation, portfolio_ids: Sequence[int], orders: int, seed: int
-) -> Load:
-    """Settle so many instructions and no more."""
-    todo = islice(instructions(portfolio_ids, seed), orders)
-    load = Load(installation.api.port, todo, seed)
-    await load.run()
-    return load
-
-
 async def harm(
-    installation: Installation, load: Load, faults: Iterable["Fault"], random: Random
+    installation: Installation, load: Load, faults: "Iterable[Fault]", random: Random
 ) -> int:
     """Do these to the installation, one after the other; how many were done.
 

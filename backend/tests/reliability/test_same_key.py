@@ -10,6 +10,7 @@ from tests.reliability.client import Client
 from tests.reliability.installation import Installation
 from tests.reliability.instructions import Instruction, Kind, one
 from tests.reliability.journal import Journal
+from tests.reliability.ledger import read_ledger
 from tests.reliability.load import CLIENTS, open_portfolios
 
 REDELIVERIES = 1000
@@ -27,7 +28,7 @@ def buy(portfolio_id: int, key: str) -> Instruction:
 
 
 def trades(installation: Installation, portfolio_ids: Sequence[int]) -> int:
-    ledger = audit.read_ledger(installation, portfolio_ids)
+    ledger = read_ledger(installation.database.address, portfolio_ids)
     return sum(row.kind == Kind.BUY for row in ledger.rows)
 
 
@@ -94,7 +95,7 @@ async def test_a_thousand_redeliveries_make_no_order(installation: Installation)
     records = [journal.record(buy(i, f"redelivered {i}")) for i in portfolio_ids]
     async with many_clients(installation, journal) as clients:
         await asyncio.gather(*map(Client.repeat, clients, records))
-        before = audit.read_ledger(installation, portfolio_ids)
+        before = read_ledger(installation.database.address, portfolio_ids)
         await asyncio.to_thread(installation.api.kill)
         await asyncio.to_thread(installation.api.start)
 
@@ -104,5 +105,5 @@ async def test_a_thousand_redeliveries_make_no_order(installation: Installation)
 
         await asyncio.gather(*(redeliver(number) for number in range(CLIENTS)))
     assert len(list(journal.answers())) >= REDELIVERIES
-    assert audit.read_ledger(installation, portfolio_ids) == before
+    assert read_ledger(installation.database.address, portfolio_ids) == before
     assert audit.findings(installation, journal) == []
