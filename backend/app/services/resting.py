@@ -12,13 +12,13 @@ from datetime import date, datetime
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import InsufficientCash, InsufficientShares, Refused
 from app.core.money import plain, price_of, to_micros
 from app.market_data.snapshot import MarketSnapshot
-from app.models import EtfPrice, OrderState, Portfolio, TimeInForce
+from app.models import EtfPrice, LedgerEntry, OrderState, Portfolio, TimeInForce
 from app.quant.costs import EXACT, CostModel, Order, Side
 from app.quant.errors import QuantError
 from app.quant.fills import Bar, Met, fill_within, meet, volume_cap
@@ -36,7 +36,7 @@ Bars = Mapping[date, Mapping[int, Bar]]
 
 
 @dataclass(slots=True)
-class Session:
+class SessionDesk:
     """One session of one portfolio: its orders meet the bars, its book follows.
 
     `lots` are followed where an order chose which ones it sells, and None otherwise; `first` is the
@@ -162,7 +162,7 @@ async def fill(
     """
     etf_ids = {order.etf_id for order in waiting}
     holdings = await ledger.read_holdings(session, portfolio.id, etf_ids)
-    desk = Session(
+    desk = SessionDesk(
         market=market,
         rules=strategy.settings_of(portfolio),
         day=day,
@@ -199,11 +199,18 @@ def next_day(market: MarketSnapshot, waiting: Sequence[OrderLife], bars: Bars) -
 
 
 async def read_bars(
-    session: AsyncSession, waiting: Sequence[OrderLife], *, until: date
+    session: AsyncSession, portfolio: Portfolio, waiting: Sequence[OrderLife], *, until: date
 ) -> dict[date, dict[int, Bar]]:
-    """The stored bars that the orders have not seen, up to `until`; refused ones are not stored."""
+    """The stored bars that the orders have not seen, up to `until`; refused ones are not stored.
+
+    Left out are sessions up to the last one that something was booked for: a bar that comes late
+    must not trade with what the portfolio got, or gave away, after it.
+    """
     if not waiting:
         return {}
+    booked = select(func.max(LedgerEntry.session)).where(LedgerEntry.portfolio_id == portfolio.id)
+    seen = min(order.seen_until for order in waiting)
+    seen = max(seen, await session.scalar(booked) or seen)
     query = select(
         EtfPrice.etf_id,
         EtfPrice.session,
@@ -213,7 +220,7 @@ async def read_bars(
         EtfPrice.close,
     ).where(
         EtfPrice.etf_id.in_({order.etf_id for order in waiting}),
-        EtfPrice.session > min(order.seen_until for order in waiting),
+        EtfPrice.session > seen,
         EtfPrice.session <= until,
     )
     bars: dict[date, dict[int, Bar]] = {}

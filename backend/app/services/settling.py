@@ -54,7 +54,7 @@ async def _rested(
     """
     booked: list[Booked] = []
     waiting = tuple(order for order in waiting if order.etf_id in market.row_of_id)
-    bars = await resting.read_bars(session, waiting, until=market.latest_session)
+    bars = await resting.read_bars(session, portfolio, waiting, until=market.latest_session)
     while (day := resting.next_day(market, waiting, bars)) is not None:
         booked += await corporate_actions.apply_due(session, market, portfolio, until=day, now=now)
         filled, waiting = await resting.fill(

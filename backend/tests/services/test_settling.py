@@ -216,3 +216,17 @@ async def test_a_bar_that_comes_late_fills_at_its_own_session(
     (fill,) = await stage.settle(3)
     assert (fill.entry.session, fill.entry.price) == (stage.day(1), Decimal(94))
     assert (await stage.order(order)).state is OrderState.FILLED
+
+
+async def test_a_bar_that_comes_late_does_not_trade_with_what_came_after_it(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    still: Prices = (100.0, 100.0, 100.0, 100.0)
+    stage = await scene(session, market, resources.owner_id, {"AAA": (None, still)})
+    await stage.place(BUY, "AAA", "10")
+    order = await stage.place(SELL, "AAA", "10", stop_price="95")
+    await stage.place(SELL, "AAA", "10", at=2)
+    await stage.place(BUY, "AAA", "10", at=3)
+    await rewrite(stage, "AAA", [(94.0, 96.0, 93.0, 95.0)], after=0)
+    assert await stage.settle(4) == ()
+    assert (await stage.order(order)).state is OrderState.ACCEPTED
