@@ -17,6 +17,7 @@ from app.schemas.base import Input, Ticker
 from app.schemas.data import DataStatus, MarketStatus, QuarantineList
 from app.services import data_issues, data_status, importing, updating
 from app.services.deliveries import NamedFiles
+from app.services.session_close import Closed
 from app.services.updating import Update
 
 app = new_app("Import market data; see what there is and what was refused.")
@@ -108,12 +109,23 @@ def _show_update(update: Update) -> None:
             if known
             else "Nothing changed: no row could be taken."
         )
-    if update.scored is not None and update.marked is not None:
+    if update.scored is not None and update.closed is not None:
         print_line(
             f"Scored {update.scored.sessions} sessions: on {update.scored.latest} "
-            f"{update.scored.etfs_scored} ETFs have a score. "
-            f"Marked {update.marked.portfolios} portfolios."
+            f"{update.scored.etfs_scored} ETFs have a score."
         )
+        _show_closed(update.closed)
+
+
+def _show_closed(closed: Closed) -> None:
+    print_line(
+        f"Marked {closed.portfolios} portfolios. Orders filled: {closed.fills}. "
+        f"Stops fired: {closed.stops}. Alerts: {closed.alerts}. Failures: {len(closed.failures)}."
+    )
+    if closed.paused:
+        print_line(f"Stops of {closed.paused} portfolios wait for newer prices.")
+    for failure in closed.failures:
+        print_line(f"Portfolio {failure.portfolio_id} was left as it was: {failure.reason}")
 
 
 @app.command()

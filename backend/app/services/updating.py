@@ -11,10 +11,10 @@ from app.core.errors import NoMarketData
 from app.core.progress import Progress
 from app.market_data.live import MarketData
 from app.market_data.snapshot import MarketSnapshot
-from app.services import derived, marking, scoring, turns
+from app.services import derived, scoring, session_close, turns
 from app.services.arrivals import ImportReport
-from app.services.marking import Marked
 from app.services.scoring import Scored
+from app.services.session_close import Closed
 
 Import = Callable[[AsyncSession], Awaitable[ImportReport]]
 
@@ -25,7 +25,7 @@ class Update:
 
     report: ImportReport
     scored: Scored | None
-    marked: Marked | None
+    closed: Closed | None
 
 
 async def update(
@@ -38,21 +38,22 @@ async def update(
 ) -> Update:
     """Take in new data and bring scores and values up to them.
 
-    Two transactions, because prices are read by others than the one who writes them. The first
-    also forgets what the new data make wrong, and the second makes whatever is missing, so a
-    process killed in between, or an import that changes nothing, loses and repeats nothing.
+    Prices are read by others than the one who writes them, so the import is a transaction of its
+    own. It also forgets what the new data make wrong, and those that follow make whatever is
+    missing: a process killed in between, or an import that changes nothing, loses and repeats
+    nothing.
     """
     async with unit_of_work(sessions) as session:
         report = await bring(session)
         if report.redo_from is not None:
             await derived.forget_since(session, report.market, report.redo_from)
     try:
-        scored, marked = await catch_up(
+        scored, closed = await catch_up(
             sessions, market_data, report.market, now=now, progress=progress
         )
     except NoMarketData:
         return Update(report, None, None)
-    return Update(report, scored, marked)
+    return Update(report, scored, closed)
 
 
 async def catch_up(
@@ -62,15 +63,16 @@ async def catch_up(
     *,
     now: datetime,
     progress: Progress,
-) -> tuple[Scored, Marked]:
-    """Make the scores and portfolio values that are missing; raises `NoMarketData`."""
+) -> tuple[Scored, Closed]:
+    """Make the scores that are missing and bring all portfolios up to the latest session.
+
+    Scores in one transaction, portfolios in batches: see `session_close`. Raises `NoMarketData`.
+    """
     async with unit_of_work(sessions) as session:
         snapshot = await in_turn(session, market_data, market, progress=progress)
         scored = await scoring.score_missing(session, snapshot, progress=progress)
-        progress("marking portfolios", 0, 1)
-        marked = await marking.mark(session, snapshot, since=None, now=now)
-        progress("marking portfolios", 1, 1)
-    return scored, marked
+    closed = await session_close.close(sessions, market_data, market, now=now, progress=progress)
+    return scored, closed
 
 
 async def in_turn(

@@ -1,0 +1,315 @@
+"""After a session: every active portfolio of a market settled, marked and checked, in batches.
+
+A batch is one transaction. It locks some portfolios in the order of their ids, books what has
+become due to those few that something is due to, values all of them, looks at their stops, drift
+and drawdown rule, lets the stops of the session act, and writes it down. Killed in between, the
+next call does the rest; killed within, that batch is as it was; what is done is not done twice.
+
+A portfolio that cannot be worked on is left as it was and named. It stops no other.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import LiteralString, TypeVar
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core import database
+from app.core.database import Sessions, reading, unit_of_work
+from app.core.errors import ETFTraderError
+from app.core.progress import Progress
+from app.market_data.live import MarketData
+from app.market_data.snapshot import MarketSnapshot
+from app.models import Portfolio
+from app.services import (
+    alerts,
+    marking,
+    order_life,
+    portfolio_checks,
+    settling,
+    stopping,
+    turns,
+)
+from app.services.ledger import Booked
+from app.services.marking import FAULTS, TRADES
+from app.services.portfolio_checks import Found, Sieve
+from app.services.stopping import Checked
+from app.services.valuation import Closes
+
+BATCH = 250
+"""Portfolios that are locked together: enough to be quick, few enough for nobody to wait long."""
+
+STEP = "marking portfolios"
+
+log = structlog.get_logger(__name__)
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A portfolio that was left as it was, and why."""
+
+    portfolio_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """What a close brought: portfolios looked at, values stored, entries booked, orders filled.
+
+    `stops` counts those that acted, `alerts` what owners were told, `paused` portfolios whose stops
+    waited for newer prices.
+    """
+
+    portfolios: int = 0
+    values: int = 0
+    booked: int = 0
+    fills: int = 0
+    stops: int = 0
+    alerts: int = 0
+    paused: int = 0
+    failures: tuple[Failure, ...] = ()
+
+    def __add__(self, other: "Closed") -> "Closed":
+        return Closed(
+            self.portfolios + other.portfolios,
+            self.values + other.values,
+            self.booked + other.booked,
+            self.fills + other.fills,
+            self.stops + other.stops,
+            self.alerts + other.alerts,
+            self.paused + other.paused,
+            self.failures + other.failures,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A portfolio as a close reads it; `rules` are its settings as JSON."""
+
+    id: int
+    cash: Decimal
+    opened_on: date
+    last_sequence: int
+    marked_sequence: int
+    settled_version: UUID | None
+    rules: str
+
+
+_IDS = """
+    SELECT id FROM portfolios WHERE market = %(market)s AND status = 'active' ORDER BY id
+    """
+
+_READ = """
+    SELECT id, cash, opened_on, last_sequence, marked_sequence, settled_version,
+           CAST(settings AS text)
+    FROM portfolios WHERE id = ANY(%(ids)s) AND status = 'active' ORDER BY id
+    """
+_LOCK = f"{_READ} FOR UPDATE"
+
+_SETTLED = """
+    UPDATE portfolios SET settled_version = %(version)s
+    WHERE id = ANY(%(ids)s) AND settled_version IS DISTINCT FROM %(version)s
+    """
+
+
+async def close(
+    sessions: Sessions,
+    market_data: MarketData,
+    market: str,
+    *,
+    now: datetime,
+    progress: Progress,
+    at_once: int = BATCH,
+) -> Closed:
+    """Bring all active portfolios of the market up to its latest session.
+
+    Each batch waits for the market's turn, so that no import changes prices under it; one that
+    comes between two batches is what the next batch sees. Raises NoMarketData.
+    """
+    async with reading(sessions) as session:
+        ids = [row.id for row in await database.rows(session, _IDS, {"market": market})]
+    total, shared = Closed(), None
+    progress(STEP, 0, len(ids))
+    for start in range(0, len(ids), at_once):
+        some = ids[start : start + at_once]
+        async with unit_of_work(sessions) as session:
+            await turns.take(session, market, progress)
+            snapshot = await market_data.snapshot(session, market, recheck=True)
+            if shared is None or shared.market is not snapshot:
+                shared = await shared_by_all(session, snapshot, now)
+            done = await close_some(session, shared, some, now=now)
+        total += done
+        progress(STEP, min(start + at_once, len(ids)), len(ids))
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What all batches of one data version have in common."""
+
+    sieve: Sieve
+    sessions_behind: int
+
+    @property
+    def market(self) -> MarketSnapshot:
+        return self.sieve.closes.market
+
+    @property
+    def day(self) -> date:
+        return self.sieve.closes.session
+
+
+async def shared_by_all(session: AsyncSession, market: MarketSnapshot, now: datetime) -> _Shared:
+    day = market.latest_session
+    occasion = await stopping.occasion_of(session, market, day, now=now)
+    return _Shared(Sieve(Closes(market, day), occasion.quarantined), occasion.sessions_behind)
+
+
+async def close_some(
+    session: AsyncSession, shared: _Shared, ids: Sequence[int], *, now: datetime
+) -> Closed:
+    """One batch, within the caller's transaction."""
+    accounts = await _read(session, _LOCK, ids)
+    booked, failed = await _settle(session, shared.market, accounts, now=now)
+    if booked:
+        changed = {each.id: each for each in await _read(session, _READ, list(booked))}
+        accounts = [changed.get(account.id, account) for account in accounts]
+    accounts = [account for account in accounts if account.id not in failed]
+    settled = [account.id for account in accounts]
+    rules, unread = portfolio_checks.read_rules(accounts)
+    outcome = await marking.mark(session, shared.sieve.closes, accounts)
+    worth = {each: found for each, found in outcome.worth.items() if each in rules}
+    found = await portfolio_checks.look(session, shared.sieve, rules, worth)
+    acted, stuck = await _act(session, shared, found, now=now)
+    for portfolio_id in stuck:
+        del found[portfolio_id]
+    await portfolio_checks.write(
+        session, shared.market, found, _notes(shared, acted, found), now=now
+    )
+    about = {"version": shared.market.data_version, "ids": settled}
+    await database.rows(session, _SETTLED, about)
+    entries = [each.entry for some in booked.values() for each in some]
+    return Closed(
+        portfolios=len(found),
+        values=outcome.values,
+        booked=len(entries),
+        fills=sum(entry.kind in TRADES for entry in entries),
+        stops=sum(len(each.acted) for each in acted.values()),
+        alerts=sum(len(each.alerts) for each in acted.values()),
+        paused=sum(each.breached > 0 for each in found.values()) if shared.sessions_behind else 0,
+        failures=_named({**failed, **unread, **outcome.faults, **stuck}),
+    )
+
+
+async def _read(session: AsyncSession, query: LiteralString, ids: Sequence[int]) -> list[Account]:
+    return [Account(*row) for row in await database.rows(session, query, {"ids": list(ids)})]
+
+
+async def _settle(
+    session: AsyncSession, market: MarketSnapshot, accounts: Sequence[Account], *, now: datetime
+) -> tuple[dict[int, tuple[Booked, ...]], dict[int, Exception]]:
+    """Catch up with the data version where anything may be due; what was booked, what failed."""
+    behind = [each.id for each in accounts if each.settled_version != market.data_version]
+    waiting = await order_life.read_open(session, behind) if behind else {}
+    due = waiting.keys() | await _with_actions(session, market, behind)
+
+    async def settle(portfolio: Portfolio) -> tuple[Booked, ...]:
+        orders = waiting.get(portfolio.id, ())
+        return await settling.settle(session, market, portfolio, now=now, waiting=orders)
+
+    return await _each(session, due, settle)
+
+
+async def _with_actions(
+    session: AsyncSession, market: MarketSnapshot, ids: Sequence[int]
+) -> set[int]:
+    """The portfolios that a corporate action may be due to."""
+    del session
+    return set() if market.adjusted_only else set(ids)
+
+
+async def _act(
+    session: AsyncSession, shared: _Shared, found: Mapping[int, Found], *, now: datetime
+) -> tuple[dict[int, Checked], dict[int, Exception]]:
+    """Let the stops act that may, once per session, and tell who is not yet told of a drawdown."""
+    done = await portfolio_checks.checked(session, list(found), shared.day)
+    told = await alerts.latest_drawdowns(session, list(found))
+    acting = not shared.sessions_behind
+    wanted = [
+        portfolio_id
+        for portfolio_id, each in found.items()
+        if portfolio_id not in done
+        and ((each.breached and acting) or each.reduced != _says_reduced(told.get(portfolio_id)))
+    ]
+
+    async def check(portfolio: Portfolio) -> Checked:
+        return await stopping.check(
+            session, shared.market, portfolio, at=shared.day, now=now, unattended=True
+        )
+
+    return await _each(session, wanted, check)
+
+
+def _says_reduced(trigger: str | None) -> bool:
+    return trigger is not None and trigger.startswith("drawdown:reduced:")
+
+
+async def _each(
+    session: AsyncSession,
+    ids: Collection[int],
+    work: Callable[[Portfolio], Awaitable[Result]],
+) -> tuple[dict[int, Result], dict[int, Exception]]:
+    """Work on some of the locked portfolios one by one; one that fails is as it was before."""
+    done: dict[int, Result] = {}
+    failed: dict[int, Exception] = {}
+    if not ids:
+        return done, failed
+    query = select(Portfolio).where(Portfolio.id.in_(ids)).order_by(Portfolio.id)
+    for portfolio in (await session.scalars(query.execution_options(populate_existing=True))).all():
+        portfolio_id = portfolio.id
+        try:
+            async with session.begin_nested():
+                done[portfolio_id] = await work(portfolio)
+        except (*FAULTS, IntegrityError, DataError) as error:
+            session.expunge(portfolio)
+            done.pop(portfolio_id, None)
+            failed[portfolio_id] = error
+    return done, failed
+
+
+def _notes(
+    shared: _Shared, acted: Mapping[int, Checked], found: Mapping[int, Found]
+) -> dict[int, str]:
+    """Why stops did not act, by portfolio."""
+    behind = shared.sessions_behind
+    if behind:
+        age = f"{behind} session{'s' if behind > 1 else ''} old"
+        return dict.fromkeys(found, f"Stops are paused: the prices are {age}.")
+    notes = {}
+    for portfolio_id, checked in acted.items():
+        blocked = [
+            f"{each.line.ticker} ({each.block})"
+            for each in checked.judged.verdicts
+            if each.watched.breached and each.block is not None
+        ]
+        if blocked:
+            notes[portfolio_id] = f"At its stop without acting: {', '.join(blocked)}."
+    return notes
+
+
+def _named(failed: Mapping[int, Exception]) -> tuple[Failure, ...]:
+    failures = []
+    for portfolio_id, error in sorted(failed.items()):
+        known = isinstance(error, ETFTraderError)
+        reason = str(error) if known else f"{type(error).__name__}: {error}"
+        log.warning("portfolio_not_closed", portfolio_id=portfolio_id, reason=reason)
+        failures.append(Failure(portfolio_id, reason))
+    return tuple(failures)
