@@ -14,6 +14,9 @@ from app.models import Portfolio, owned_portfolio
 
 MAX_ID = 2**31 - 1
 
+Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most")]
+Offset = Annotated[int, Query(ge=0, le=2**31 - 1, description="How many to pass over")]
+
 
 async def resources(request: Request) -> Resources:
     """Async so that it runs where it is asked for: FastAPI sends plain functions to a thread."""

@@ -7,7 +7,9 @@ from fastapi import APIRouter, Body, Path, Response
 from app.api.deps import (
     MAX_ID,
     IdempotencyKeyHeader,
+    Limit,
     LockedPortfolioDep,
+    Offset,
     PortfolioDep,
     PortfolioId,
     ResourcesDep,
@@ -19,8 +21,8 @@ from app.core.clock import utc_now
 from app.core.database import reading
 from app.schemas.drift import DriftRead
 from app.schemas.position import PositionList
-from app.schemas.rebalance import RebalanceRead, RebalanceRequest
-from app.services import deciding, positions, rebalancing
+from app.schemas.rebalance import RebalanceItem, RebalanceRead, RebalanceRequest
+from app.services import deciding, positions, rebalance_events, rebalancing
 
 router = APIRouter(prefix="/api/positions", tags=["positions"], route_class=Transaction)
 
@@ -50,6 +52,24 @@ async def show_drift(
     return await deciding.drift(session, market, portfolio, now=utc_now())
 
 
+@router.get("/{portfolio_id}/rebalance", responses=problems(404))
+async def show_rebalances(
+    portfolio: PortfolioDep, session: SessionDep, limit: Limit = 100, offset: Offset = 0
+) -> list[RebalanceItem]:
+    """What was ever proposed to the portfolio, newest first, and whether it was traded."""
+    return await rebalance_events.listed(session, portfolio, limit=limit, offset=offset)
+
+
+@router.get("/{portfolio_id}/rebalance/{event_id}", responses=problems(404))
+async def show_rebalance(
+    event_id: EventId, portfolio: PortfolioDep, session: SessionDep, resources: ResourcesDep
+) -> RebalanceRead:
+    """One proposal, and if it was executed, which lines were filled, cut or skipped and why."""
+    market = await resources.market_data.snapshot(session, portfolio.market)
+    event = await rebalance_events.find(session, portfolio, event_id)
+    return await rebalance_events.shown(session, market, event, now=utc_now())
+
+
 @router.post("/{portfolio_id}/rebalance", status_code=201, responses=problems(404, 409))
 async def rebalance(
     portfolio: LockedPortfolioDep,
@@ -67,12 +87,11 @@ async def rebalance(
     event = await rebalancing.propose(
         session, market, portfolio, force=body.force, budget=body.budget, now=now
     )
-    if not body.execute:
-        return rebalancing.shown(market, event, now=now)
-    outcomes = await rebalancing.execute(
-        session, market, portfolio, event, now=now, idempotency_key=idempotency_key
-    )
-    return rebalancing.shown(market, event, outcomes, now=now)
+    if body.execute:
+        await rebalancing.execute(
+            session, market, portfolio, event, now=now, idempotency_key=idempotency_key
+        )
+    return await rebalance_events.shown(session, market, event, now=now)
 
 
 @router.post("/{portfolio_id}/rebalance/{event_id}/execute", responses=problems(404, 409))
@@ -89,8 +108,8 @@ async def execute(
     """
     market = await resources.market_data.snapshot(session, portfolio.market)
     now = utc_now()
-    event = await rebalancing.find(session, portfolio, event_id)
-    outcomes = await rebalancing.execute(
+    event = await rebalance_events.find(session, portfolio, event_id)
+    await rebalancing.execute(
         session, market, portfolio, event, now=now, idempotency_key=idempotency_key
     )
-    return rebalancing.shown(market, event, outcomes, now=now)
+    return await rebalance_events.shown(session, market, event, now=now)

@@ -34,7 +34,7 @@ def checked_key(key: str | None) -> str | None:
 async def once(
     context: Context,
     key: str | None,
-    request: tuple[str, BaseModel],
+    request: tuple[str, BaseModel | None],
     act: Callable[[], Awaitable[Answer]],
     *,
     kind: type[Answer],
@@ -51,7 +51,8 @@ async def once(
     if not await session.scalar(select(func.pg_try_advisory_xact_lock(lock))):
         raise StillRunning
     path, body = request
-    wanted = sha256(f"POST {path}?\n{body.model_dump_json(exclude_unset=True)}".encode()).digest()
+    text = body.model_dump_json(exclude_unset=True) if body is not None else ""
+    wanted = sha256(f"POST {path}?\n{text}".encode()).digest()
     known = await session.get(IdempotencyKey, (owner_id, key))
     if known is not None:
         if known.fingerprint != wanted:

@@ -6,22 +6,20 @@ from typing import Annotated, Any
 import typer
 from pydantic import TypeAdapter
 
-from app.cli import gains, lots, portfolio_trades, rebalance
+from app.cli import gains, lots, portfolio_cash, portfolio_trades, rebalance
 from app.cli import portfolio_tables as tables
 from app.cli.app import new_app
 from app.cli.asking import SetOption, given, settings_from, typed
 from app.cli.failing import say
-from app.cli.once import KeyOption, checked_key, once
 from app.cli.output import print_json, print_json_text
 from app.cli.progress import bars
 from app.cli.runtime import Context, JsonOption, MarketOption, PortfolioId, run
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio, PortfolioStatus
-from app.schemas.cash import CashCreate, CashRead
 from app.schemas.portfolio import PortfolioCreate, PortfolioItem, PortfolioPatch, PortfolioRead
 from app.schemas.position import PositionList
 from app.schemas.settings import OptimizerName, PortfolioSettings, default_settings
-from app.services import overview, portfolios, positions, receipts, replay
+from app.services import overview, portfolios, positions, replay
 from app.services.replay import Undecided
 
 app = new_app("Create, show, pay into, rebalance and close portfolios.")
@@ -209,45 +207,6 @@ def change(
         tables.show(answer)
 
 
-@app.command(context_settings={"ignore_unknown_options": True})
-def deposit(
-    portfolio_id: PortfolioId,
-    amount: Annotated[
-        str, typer.Argument(metavar="AMOUNT", help="In USD; negative to withdraw, such as -500.")
-    ],
-    note: Annotated[str | None, typer.Option(metavar="TEXT", help="What it is for.")] = None,
-    key: KeyOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Pay money in, or out with a negative amount."""
-    body = given(CashCreate, typed(amount=amount, note=note))
-    checked_key(key)
-
-    async def command(context: Context) -> CashRead:
-        portfolio = await context.portfolio(portfolio_id, locked=True)
-
-        async def act() -> CashRead:
-            market = await context.market_of(portfolio)
-            booked = await portfolios.move_cash(
-                context.session,
-                market,
-                portfolio,
-                amount=body.amount,
-                note=body.note,
-                now=context.now,
-            )
-            return receipts.of_cash(market, portfolio, booked)
-
-        path = f"/api/portfolios/{portfolio_id}/cash"
-        return await once(context, key, (path, body), act, kind=CashRead)
-
-    answer = run(command)
-    if json:
-        print_json(answer)
-    else:
-        tables.show_cash(answer)
-
-
 @app.command()
 def close(
     portfolio_id: PortfolioId,
@@ -288,8 +247,12 @@ for another in (
     rebalance.drift,
     rebalance.rebalance,
     rebalance.execute,
+    rebalance.proposal,
     portfolio_trades.trades,
     lots.lots,
     gains.gains,
 ):
     app.command()(another)
+for moving in (portfolio_cash.deposit, portfolio_cash.withdraw, portfolio_cash.cash):
+    # An amount such as -500 is no option.
+    app.command(context_settings={"ignore_unknown_options": True})(moving)

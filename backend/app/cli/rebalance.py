@@ -11,7 +11,11 @@ from app.cli.output import print_json
 from app.cli.runtime import MAX_ID, Context, JsonOption, PortfolioId, run
 from app.schemas.drift import DriftRead
 from app.schemas.rebalance import RebalanceRead, RebalanceRequest
-from app.services import deciding, rebalancing
+from app.services import deciding, rebalance_events, rebalancing
+
+ProposalId = Annotated[
+    int, typer.Argument(min=1, max=MAX_ID, metavar="PROPOSAL", help="A proposal's number.")
+]
 
 
 def drift(portfolio_id: PortfolioId, json: JsonOption = False) -> None:
@@ -56,10 +60,11 @@ def rebalance(
             event = await rebalancing.propose(
                 session, market, portfolio, force=body.force, budget=body.budget, now=now
             )
-            if not body.execute:
-                return rebalancing.shown(market, event, now=now)
-            outcomes = await rebalancing.execute(session, market, portfolio, event, now=now)
-            return rebalancing.shown(market, event, outcomes, now=now)
+            if body.execute:
+                await rebalancing.execute(
+                    session, market, portfolio, event, now=now, idempotency_key=key
+                )
+            return await rebalance_events.shown(session, market, event, now=now)
 
         path = f"/api/positions/{portfolio_id}/rebalance"
         return await once(context, key, (path, body), act, kind=RebalanceRead)
@@ -69,20 +74,39 @@ def rebalance(
 
 def execute(
     portfolio_id: PortfolioId,
-    proposal_id: Annotated[
-        int, typer.Argument(min=1, max=MAX_ID, metavar="PROPOSAL", help="A proposal's number.")
-    ],
+    proposal_id: ProposalId,
+    key: KeyOption = None,
     json: JsonOption = False,
 ) -> None:
     """Trade a stored proposal at the latest close, once."""
+    checked_key(key)
 
     async def command(context: Context) -> RebalanceRead:
         portfolio = await context.portfolio(portfolio_id, locked=True)
-        session, now = context.session, context.now
+
+        async def act() -> RebalanceRead:
+            session, now = context.session, context.now
+            market = await context.market_of(portfolio)
+            event = await rebalance_events.find(session, portfolio, proposal_id)
+            await rebalancing.execute(
+                session, market, portfolio, event, now=now, idempotency_key=key
+            )
+            return await rebalance_events.shown(session, market, event, now=now)
+
+        path = f"/api/positions/{portfolio_id}/rebalance/{proposal_id}/execute"
+        return await once(context, key, (path, None), act, kind=RebalanceRead)
+
+    _answer(run(command), json=json)
+
+
+def proposal(portfolio_id: PortfolioId, proposal_id: ProposalId, json: JsonOption = False) -> None:
+    """A stored proposal, and what became of its lines."""
+
+    async def command(context: Context) -> RebalanceRead:
+        portfolio = await context.portfolio(portfolio_id)
         market = await context.market_of(portfolio)
-        event = await rebalancing.find(session, portfolio, proposal_id)
-        outcomes = await rebalancing.execute(session, market, portfolio, event, now=now)
-        return rebalancing.shown(market, event, outcomes, now=now)
+        event = await rebalance_events.find(context.session, portfolio, proposal_id)
+        return await rebalance_events.shown(context.session, market, event, now=context.now)
 
     _answer(run(command), json=json)
 

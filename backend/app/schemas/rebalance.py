@@ -2,9 +2,11 @@
 
 from datetime import date, datetime
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import Field
 
+from app.models import OrderState
 from app.schemas.base import Exact, Input, Output, PositiveAmountIn
 from app.schemas.market import AsOf
 from app.schemas.recommendation import PassedOver
@@ -78,13 +80,28 @@ class FillRead(Output):
     side: str
     status: str = Field(examples=["filled"], description="filled, reduced or skipped")
     reason: str | None = Field(description="Why it was reduced or skipped")
+    order_id: UUID
+    state: OrderState = Field(examples=["filled"])
+    reason_code: str = Field(examples=["filled"])
     ordered: Exact
     sequence: int | None = Field(description="Its place in the portfolio's ledger")
     quantity: Exact | None
-    fill_price: Exact | None
+    fill_price: Exact | None = Field(description="The average of its fills")
     price_date: date | None
     fee: Exact | None
     net_amount: Exact | None = Field(description="The signed change of cash, fee included")
+
+
+class RebalanceItem(Output):
+    """A rebalance in the list of a portfolio's."""
+
+    id: int
+    status: str = Field(examples=["executed"])
+    decided_on: date
+    created_at: datetime
+    executed_at: datetime | None
+    orders: int = Field(description="How many were proposed")
+    reason: str = Field(examples=["BND entered the target set."])
 
 
 class RebalanceRead(AsOf, ProposalBody):
@@ -95,4 +112,4 @@ class RebalanceRead(AsOf, ProposalBody):
     created_at: datetime
     executed_at: datetime | None
     price_date: date = Field(description="The close of the orders, or of the fills once executed")
-    fills: list[FillRead] = Field(description="What became of the orders, if just executed")
+    fills: list[FillRead] = Field(description="What became of the orders, once executed")

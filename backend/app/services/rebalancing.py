@@ -5,23 +5,20 @@ who asks for it) or at the next one (by everything unattended).
 """
 
 import asyncio
-from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal, localcontext
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.errors import Conflict, NotFound
+from app.core.errors import Conflict
 from app.market_data.snapshot import MarketSnapshot
 from app.models import OrderOrigin, Portfolio, RebalanceEvent, RebalanceStatus
 from app.quant.book import ProposedOrder
 from app.quant.costs import EXACT, Side
-from app.schemas.rebalance import FillRead, OrderRead, ProposalBody, RebalanceRead
+from app.schemas.rebalance import OrderRead, ProposalBody
 from app.services import (
     cooldowns,
     deciding,
-    freshness,
     marking,
     order_life,
     proposing,
@@ -226,56 +223,4 @@ def _order(
         order.estimated_cost,
         order.net_amount,
         order.reason,
-    )
-
-
-async def find(session: AsyncSession, portfolio: Portfolio, event_id: int) -> RebalanceEvent:
-    """The portfolio's own proposal; raises NotFound."""
-    query = select(RebalanceEvent).where(
-        RebalanceEvent.id == event_id, RebalanceEvent.portfolio_id == portfolio.id
-    )
-    found = await session.scalar(query)
-    if found is None:
-        raise NotFound("proposal")
-    return found
-
-
-def shown(
-    market: MarketSnapshot,
-    event: RebalanceEvent,
-    outcomes: Sequence[LineOutcome] = (),
-    *,
-    now: datetime,
-) -> RebalanceRead:
-    """An event as it is answered, with what became of its orders if it was executed just now."""
-    traded = [found.trade.booked.entry.session for found in outcomes if found.trade is not None]
-    return RebalanceRead(
-        **freshness.as_of(market, now),
-        **event.proposal,
-        id=event.id,
-        portfolio_id=event.portfolio_id,
-        status=event.status,
-        decided_on=event.as_of,
-        created_at=event.created_at,
-        executed_at=event.executed_at,
-        price_date=max(traded, default=event.as_of),
-        fills=[_fill(found) for found in outcomes],
-    )
-
-
-def _fill(outcome: LineOutcome) -> FillRead:
-    booked = outcome.trade.booked if outcome.trade is not None else None
-    entry = booked.entry if booked is not None else None
-    return FillRead(
-        ticker=outcome.order.ticker,
-        side=outcome.order.side,
-        status=outcome.status,
-        reason=outcome.reason,
-        ordered=outcome.order.quantity,
-        sequence=booked.sequence if booked else None,
-        quantity=entry.quantity if entry else None,
-        fill_price=entry.price if entry else None,
-        price_date=entry.price_date if entry else None,
-        fee=entry.fee if entry else None,
-        net_amount=entry.amount if entry else None,
     )

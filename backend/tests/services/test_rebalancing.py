@@ -11,8 +11,9 @@ from app.market_data.snapshot import MarketSnapshot
 from app.models import ActionKind, EntryKind, Portfolio, RebalanceStatus, owned_portfolio
 from app.quant.costs import Side
 from app.quant.errors import Infeasible, QuantError
+from app.schemas.cash import CashCreate
 from app.schemas.settings import DriftMode, OptimizerName
-from app.services import deciding, ledger, portfolios, rebalancing, trading
+from app.services import cash_flows, deciding, ledger, rebalancing, trading
 from app.services.order_life import id_of_key
 from app.services.rebalancing import OutOfDate, body_of
 from tests.services import lives
@@ -82,8 +83,8 @@ async def test_a_budget_invests_new_cash_and_sells_nothing(
     session: AsyncSession, market: MarketSnapshot, resources: Resources
 ) -> None:
     portfolio = await lives.invested(session, market, resources.owner_id)
-    await portfolios.move_cash(
-        session, market, portfolio, amount=Decimal(20_000), note=None, now=NOW
+    await cash_flows.move_cash(
+        session, market, portfolio, CashCreate(amount=Decimal(20_000)), now=NOW
     )
     before = portfolio.cash
 
@@ -175,7 +176,7 @@ async def test_a_proposal_is_out_of_date_once_the_book_has_changed(
 ) -> None:
     portfolio = await lives.opened(session, market, resources.owner_id)
     event = await rebalancing.propose(session, market, portfolio, now=NOW)
-    await portfolios.move_cash(session, market, portfolio, amount=Decimal(1), note=None, now=NOW)
+    await cash_flows.move_cash(session, market, portfolio, CashCreate(amount=Decimal(1)), now=NOW)
     with pytest.raises(OutOfDate, match="book has changed since"):
         await rebalancing.execute(session, market, portfolio, event, now=NOW)
 
@@ -295,8 +296,8 @@ async def test_an_empty_portfolio_is_proposed_nothing(
     session: AsyncSession, market: MarketSnapshot, resources: Resources
 ) -> None:
     portfolio = await lives.opened(session, market, resources.owner_id)
-    await portfolios.move_cash(
-        session, market, portfolio, amount=Decimal("-100000.00"), note=None, now=NOW
+    await cash_flows.move_cash(
+        session, market, portfolio, CashCreate(amount=Decimal("-100000.00")), now=NOW
     )
     body = body_of(await rebalancing.propose(session, market, portfolio, now=NOW))
     assert body.orders == []
@@ -314,3 +315,34 @@ async def test_a_split_that_nobody_has_booked_yet_is_booked_before_deciding(
     holdings = await ledger.read_holdings(session, portfolio.id)
     assert holdings[lives.etf_id(market, "AAA")].quantity == 200
     assert event.decided_at_sequence == portfolio.last_sequence
+
+
+async def test_what_became_of_every_line_can_be_read_later(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    portfolio = await lives.opened(session, market, resources.owner_id)
+    event = await rebalancing.propose(session, market, portfolio, now=NOW)
+    outcomes = await rebalancing.execute(
+        session, market, portfolio, event, now=NOW, idempotency_key="a key"
+    )
+    read = await rebalance_events.shown(session, market, event, now=NOW)
+    assert [(line.ticker, line.status, line.reason) for line in read.fills] == [
+        (found.order.ticker, found.status, found.reason) for found in outcomes
+    ]
+    booked = [found.trade.booked for found in outcomes if found.trade is not None]
+    assert [line.net_amount for line in read.fills] == [each.entry.amount for each in booked]
+    assert {each.entry.idempotency_key for each in booked} == {"a key"}
+
+
+async def test_a_skipped_line_says_why(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    portfolio = await lives.opened(session, market, resources.owner_id)
+    event = await rebalancing.propose(session, market, portfolio, now=NOW)
+    first = body_of(event).orders[0].ticker
+    quiet = lives.silent(market, first, lives.day(market, 9))
+    await rebalancing.fill(session, quiet, portfolio, event, as_of=market.latest_session, now=NOW)
+    read = await rebalance_events.shown(session, market, event, now=NOW)
+    (skipped,) = [line for line in read.fills if line.status == "skipped"]
+    assert (skipped.ticker, skipped.state, skipped.reason_code) == (first, "rejected", "no_price")
+    assert "no usable price" in (skipped.reason or "")
