@@ -13,7 +13,7 @@ from app.quant.costs import Side
 from app.quant.errors import Infeasible, QuantError
 from app.schemas.cash import CashCreate
 from app.schemas.settings import DriftMode, OptimizerName
-from app.services import cash_flows, deciding, ledger, rebalancing, trading
+from app.services import cash_flows, deciding, ledger, rebalance_events, rebalancing, trading
 from app.services.order_life import id_of_key
 from app.services.rebalancing import OutOfDate, body_of
 from tests.services import lives
@@ -159,7 +159,7 @@ async def test_two_executions_at_once_trade_once(
         async with unit_of_work(resources.sessions) as own:
             query = owned_portfolio(resources.owner_id, portfolio.id).with_for_update()
             mine = (await own.scalars(query)).one()
-            stored = await rebalancing.find(own, mine, event.id)
+            stored = await rebalance_events.find(own, mine, event.id)
             return len(await rebalancing.execute(own, market, mine, stored, now=NOW))
 
     results = await asyncio.gather(execute(), execute(), return_exceptions=True)
