@@ -29,6 +29,7 @@ from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio
 from app.services import (
     alerts,
+    corporate_actions,
     marking,
     order_life,
     portfolio_checks,
@@ -218,22 +219,16 @@ async def _settle(
 ) -> tuple[dict[int, tuple[Booked, ...]], dict[int, Exception]]:
     """Catch up with the data version where anything may be due; what was booked, what failed."""
     behind = [each.id for each in accounts if each.settled_version != market.data_version]
-    waiting = await order_life.read_open(session, behind) if behind else {}
-    due = waiting.keys() | await _with_actions(session, market, behind)
+    if not behind:
+        return {}, {}
+    waiting = await order_life.read_open(session, behind)
+    due = waiting.keys() | await corporate_actions.due_for(session, market, behind)
 
     async def settle(portfolio: Portfolio) -> tuple[Booked, ...]:
         orders = waiting.get(portfolio.id, ())
         return await settling.settle(session, market, portfolio, now=now, waiting=orders)
 
     return await _each(session, due, settle)
-
-
-async def _with_actions(
-    session: AsyncSession, market: MarketSnapshot, ids: Sequence[int]
-) -> set[int]:
-    """The portfolios that a corporate action may be due to."""
-    del session
-    return set() if market.adjusted_only else set(ids)
 
 
 async def _act(

@@ -28,7 +28,7 @@ from app.services.projection import Holding
 from app.services.session_close import Closed
 from app.services.valuation import Closes
 from tests.faults.statements import Statement, hooked, watched
-from tests.services import lives
+from tests.services import lives, past_books
 from tests.small_market import write_small_market
 
 
@@ -346,9 +346,8 @@ async def test_a_deep_fall_is_told_once_and_exposure_is_written_down(
     async with unit_of_work(installation.sessions) as session:
         portfolio = await session.get_one(Portfolio, paid_in)
         market = await installation.market()
-        await portfolios.move_cash(
-            session, market, portfolio, amount=Decimal(900_000), note=None, now=lives.NOW
-        )
+        paid = past_books.deposit("900000", market.latest_session)
+        await past_books.book(session, portfolio, paid)
     told = 0
     for factor in (0.9, 0.3, 1.0):
         await installation.next_session(AAA=factor)
