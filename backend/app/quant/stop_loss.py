@@ -226,9 +226,13 @@ def _exit(
     fallen = (reference - price) / reference
     return Exit(
         holding.ticker,
-        f"{holding.ticker} at {price} is {fallen:.1%} below {named} of {reference}; "
-        f"the stop is {fall:.1%}.",
+        f"{holding.ticker} at {_short(price)} is {fallen:.1%} below {named} of "
+        f"{_short(reference)}; the stop is {fall:.1%}.",
     )
+
+
+def _short(price: Decimal) -> str:
+    return f"{price.normalize():f}"
 
 
 def _note(holding: Holding) -> str | None:
