@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from app.api.deps import LockedPortfolioDep, PortfolioDep, ResourcesDep, SessionDep
+from app.api.deps import Limit, LockedPortfolioDep, Offset, PortfolioDep, ResourcesDep, SessionDep
 from app.api.errors import problems
 from app.api.transaction import Transaction
 from app.core.clock import utc_now
@@ -13,12 +13,10 @@ from app.models import PortfolioStatus
 from app.schemas.cash import CashCreate, CashRead
 from app.schemas.portfolio import PortfolioCreate, PortfolioItem, PortfolioPatch, PortfolioRead
 from app.schemas.settings import PortfolioSettings, default_settings
-from app.services import overview, portfolios, receipts
+from app.services import cash_flows, overview, portfolios, receipts
 
 router = APIRouter(prefix="/api/portfolios", tags=["portfolios"], route_class=Transaction)
 
-Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most")]
-Offset = Annotated[int, Query(ge=0, le=2**31 - 1, description="How many to pass over")]
 StatusFilter = Annotated[PortfolioStatus | None, Query(description="Only those of this status")]
 
 
@@ -109,9 +107,10 @@ async def close(
 async def move_cash(
     portfolio: LockedPortfolioDep, body: CashCreate, session: SessionDep, resources: ResourcesDep
 ) -> CashRead:
-    """Pay money in (positive) or out (negative)."""
+    """Book money that is no trade: paid in or out, interest, a fee, a dividend, a tax.
+
+    With an earlier date it counts from that day on, and the values since then are made again.
+    """
     market = await resources.market_data.snapshot(session, portfolio.market)
-    booked = await portfolios.move_cash(
-        session, market, portfolio, amount=body.amount, note=body.note, now=utc_now()
-    )
+    booked = await cash_flows.move_cash(session, market, portfolio, body, now=utc_now())
     return receipts.of_cash(market, portfolio, booked)

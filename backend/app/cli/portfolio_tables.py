@@ -122,8 +122,9 @@ def show_positions(found: PositionList) -> None:
 
 def show_cash(booked: CashRead) -> None:
     words = "Paid in" if booked.amount > 0 else "Paid out"
+    what = booked.kind.replace("_", " ") + (f" of {booked.ticker}" if booked.ticker else "")
     print_line(
-        f"{words} {abs(booked.amount):,f} USD, counted from {booked.session}. "
+        f"{words} {abs(booked.amount):,f} USD ({what}), counted from {booked.session}. "
         f"The portfolio has {booked.cash:,f} USD in cash."
     )
 

@@ -16,7 +16,7 @@ from app.quant.optimizers import Limits, feasibility
 from app.schemas.settings import PortfolioSettings
 from app.services import ledger, order_life, pricing, settling, trading
 from app.services.desk import Batch, LineStatus
-from app.services.ledger import Booked, Entry
+from app.services.ledger import Entry
 from app.services.order_life import ReasonCode
 from app.services.pricing import NotTraded
 
@@ -92,23 +92,6 @@ async def change(
     if name is not None:
         portfolio.name = name
     await _flush_name(session)
-
-
-async def move_cash(
-    session: AsyncSession,
-    market: MarketSnapshot,
-    portfolio: Portfolio,
-    *,
-    amount: Decimal,
-    note: str | None,
-    now: datetime,
-) -> Booked:
-    """Pay in a positive amount or pay out a negative one; raises InsufficientCash."""
-    portfolio.require_active()
-    await settling.settle(session, market, portfolio, now=now)
-    kind = EntryKind.DEPOSIT if amount > 0 else EntryKind.WITHDRAWAL
-    entry = Entry(kind, market.latest_session, to_cents(amount), note or kind.capitalize(), "user")
-    return await ledger.book(session, portfolio, entry, now=now)
 
 
 async def close(

@@ -49,15 +49,19 @@ def of_order(
 
 
 def of_cash(market: MarketSnapshot, portfolio: Portfolio, booked: Booked) -> CashRead:
+    entry = booked.entry
+    ticker = None if entry.etf_id is None else market.etfs[market.row_of_id[entry.etf_id]].ticker
     return CashRead(
         portfolio_id=portfolio.id,
         market=market.code,
         simulated=market.simulated,
         sequence=booked.sequence,
-        kind=booked.entry.kind,
-        amount=booked.entry.amount,
+        kind=entry.kind,
+        ticker=ticker,
+        amount=entry.amount,
         cash=portfolio.cash,
-        session=booked.entry.session,
+        session=entry.session,
         booked_at=booked.booked_at,
-        reason=booked.entry.reason,
+        reason=entry.reason,
+        source=entry.source,
     )

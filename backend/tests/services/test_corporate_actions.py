@@ -11,7 +11,9 @@ from app.bootstrap import Resources
 from app.market_data.snapshot import MarketSnapshot
 from app.models import ActionKind, EntryKind, Portfolio
 from app.quant.costs import Side
+from app.schemas.cash import CashCreate
 from app.services import (
+    cash_flows,
     corporate_actions,
     deciding,
     history,
@@ -298,8 +300,8 @@ async def test_closing_sells_the_shares_after_a_split(session: AsyncSession, lat
 
 async def test_what_is_due_can_be_paid_out(session: AsyncSession, late: Late) -> None:
     everything = late.portfolio.cash + 40
-    await portfolios.move_cash(
-        session, late.after, late.portfolio, amount=-everything, note=None, now=NOW
+    await cash_flows.move_cash(
+        session, late.after, late.portfolio, CashCreate(amount=-everything), now=NOW
     )
     assert late.portfolio.cash == 0
 

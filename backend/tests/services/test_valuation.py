@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.bootstrap import Resources
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio, PortfolioValue
-from app.services import ledger, marking, portfolios, valuation
+from app.schemas.cash import CashCreate
+from app.services import cash_flows, ledger, marking, valuation
 from app.services.projection import Holding
 from tests.services import lives
 from tests.services.lives import NOW
@@ -129,8 +130,8 @@ async def test_flows_and_costs_of_a_day_are_told_apart(
     session: AsyncSession, market: MarketSnapshot, resources: Resources
 ) -> None:
     portfolio = await lives.opened(session, market, resources.owner_id)
-    await portfolios.move_cash(
-        session, market, portfolio, amount=Decimal("-500.00"), note=None, now=NOW
+    await cash_flows.move_cash(
+        session, market, portfolio, CashCreate(amount=Decimal("-500.00")), now=NOW
     )
     outcomes = await lives.rebalanced(session, market, portfolio)
     value = (await stored(session, portfolio))[market.latest_session]
