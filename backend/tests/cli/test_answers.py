@@ -19,6 +19,8 @@ SAME = {
     "performance {id} --period 1M --benchmark BBB": "/api/performance/{id}?period=1M&benchmark=BBB",
     "performance {id} --attribution": "/api/performance/{id}/attribution",
     "risk {id}": "/api/risk/{id}",
+    "stops show {id}": "/api/risk/{id}/stops",
+    "alerts --portfolio {id} --limit 5": "/api/alerts?portfolio_id={id}&limit=5",
     "factors top": "/api/factors/latest",
     "factors show aaa --days 3": "/api/factors/AAA?days=3",
     "recommend --num-positions 10 --optimizer mvo": (
