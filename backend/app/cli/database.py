@@ -106,9 +106,9 @@ def show_url() -> None:
 
 @app.command()
 def check(json: JsonOption = False) -> None:
-    """Rebuild every portfolio's cash and positions from its ledger and compare.
+    """Rebuild every portfolio's cash, positions and tax lots from its ledger and compare.
 
-    Exit code 1 where they differ.
+    Orders are compared with their fills and events. Exit code 1 where anything differs.
     """
 
     async def command(context: Context) -> Report:
@@ -122,7 +122,8 @@ def check(json: JsonOption = False) -> None:
             print_line(f"Portfolio {finding.portfolio_id}: {finding.sentence}")
         found = len(report.findings)
         print_line(
-            f"Checked {report.portfolios} portfolios with {report.entries} ledger entries: "
+            f"Checked {report.portfolios} portfolios with {report.entries} ledger entries and "
+            f"{report.orders} orders: "
             f"{found or 'no'} difference{'' if found == 1 else 's'}."
         )
     if report.findings:
