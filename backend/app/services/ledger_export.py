@@ -45,7 +45,7 @@ async def _beancount(session: AsyncSession, portfolios: Sequence[Portfolio]) -> 
     mine = LedgerEntry.portfolio_id.in_([portfolio.id for portfolio in portfolios])
     traded = select(LedgerEntry.etf_id).where(mine)
     etfs = await session.execute(select(Etf.id, Etf.ticker).where(Etf.id.in_(traded)))
-    tickers = dict(etfs.tuples().all())
+    tickers = {row.id: row.ticker for row in etfs}
     names = beancount.commodities(tickers)
     since = await session.scalar(select(func.min(LedgerEntry.booked_at)).where(mine))
     yield beancount.HEAD if since is None else beancount.head(tickers, since.astimezone(UTC).date())
