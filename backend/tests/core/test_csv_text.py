@@ -1,0 +1,37 @@
+"""Comma-separated text keeps every value, and none of them is run by a spreadsheet."""
+
+import csv
+import io
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core.csv_text import csv_text
+
+
+def read(text: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text, newline="")))
+
+
+def test_values_are_written_as_json_carries_them() -> None:
+    row = (Decimal("1E+2"), Decimal("-0.50"), None, True, date(2025, 6, 30), 7, 'a "b", c')
+    assert read(csv_text(("name", *"bcdefg"), [row])) == [
+        ["name", *"bcdefg"],
+        ["100", "-0.50", "", "true", "2025-06-30", "7", 'a "b", c'],
+    ]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1+cmd|'/C calc'!A0", "@SUM(A1)", "\t=1", "\r=1"])
+def test_what_looks_like_a_formula_is_quoted(text: str) -> None:
+    assert read(csv_text(["reason"], [[text]])) == [["reason"], [f"'{text}"]]
+
+
+@given(st.lists(st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"))))
+def test_any_other_text_comes_back_as_it_was(texts: list[str]) -> None:
+    plain = [text for text in texts if not text.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert read(csv_text(["n", "text"], enumerate(plain)))[1:] == [
+        [str(number), text] for number, text in enumerate(plain)
+    ]
