@@ -19,34 +19,37 @@ from app.services.order_life import id_of_key
 app = new_app()
 
 
+Quantity = Annotated[
+    str | None, typer.Argument(metavar="QUANTITY", help="In shares; or give --notional.")
+]
+Notional = Annotated[
+    str | None, typer.Option(metavar="AMOUNT", help="In USD, fees of a purchase included.")
+]
+Limit = Annotated[str | None, typer.Option(metavar="PRICE", help="The worst price to trade at.")]
+Stop = Annotated[
+    str | None, typer.Option(metavar="PRICE", help="The price that sets the order off.")
+]
+Gtc = Annotated[bool, typer.Option("--gtc", help="Keep it until cancelled, not for one session.")]
+NextOpen = Annotated[bool, typer.Option("--next-open", help="Fill at the next session's open.")]
+Lots = Annotated[
+    list[str] | None,
+    typer.Option("--lot", metavar="NUMBER:SHARES", help="Close this tax lot; may be repeated."),
+]
+
+
 @app.command()
 def trade(
     *,
     portfolio_id: PortfolioId,
     side: Annotated[Side, typer.Argument(metavar="buy|sell", help="What to do.")],
     ticker: Annotated[str, typer.Argument(metavar="TICKER", help="Such as SPY.")],
-    quantity: Annotated[
-        str | None, typer.Argument(metavar="QUANTITY", help="In shares; or give --notional.")
-    ] = None,
-    notional: Annotated[
-        str | None, typer.Option(metavar="AMOUNT", help="In USD, fees of a purchase included.")
-    ] = None,
-    limit: Annotated[
-        str | None, typer.Option(metavar="PRICE", help="The worst price to trade at.")
-    ] = None,
-    stop: Annotated[
-        str | None, typer.Option(metavar="PRICE", help="The price that sets the order off.")
-    ] = None,
-    gtc: Annotated[
-        bool, typer.Option("--gtc", help="Keep it until cancelled, not for one session only.")
-    ] = False,
-    next_open: Annotated[
-        bool, typer.Option("--next-open", help="Fill at the next session's open.")
-    ] = False,
-    lot: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NUMBER:SHARES", help="Close this tax lot; may be repeated."),
-    ] = None,
+    quantity: Quantity = None,
+    notional: Notional = None,
+    limit: Limit = None,
+    stop: Stop = None,
+    gtc: Gtc = False,
+    next_open: NextOpen = False,
+    lots: Lots = None,
     key: KeyOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -64,7 +67,7 @@ def trade(
             stop_price=stop,
             time_in_force=TimeInForce.GTC if gtc else None,
             fill_at=FillAt.NEXT_OPEN if next_open else None,
-            lots=[_lot(choice) for choice in lot] if lot else None,
+            lots=[_lot(choice) for choice in lots] if lots else None,
         ),
     )
     checked_key(key)
