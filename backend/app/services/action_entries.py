@@ -144,6 +144,7 @@ class ActionDesk:
         added = kept - to_micros(_decimal(left.booked))
         if history.held() + added < 0:
             raise CannotBook("it takes away more shares than are held")
+        price = last.price if last else None
         what = f"plit: {_short(action.ratio)} new shares for one, ex-date {action.ex_date}"
         return (
             Entry(
@@ -154,7 +155,8 @@ class ActionDesk:
                 action.source,
                 etf_id=action.etf_id,
                 quantity=added,
-                price=last.price if last else None,
+                # What is taken back was worth what it was paid at.
+                price=so_far.price if paid < 0 else price,
                 fraction=self._out_of_lots(fraction, paid, last, so_far),
                 action_id=action.id,
                 action_value=action.value,

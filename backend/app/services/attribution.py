@@ -131,7 +131,10 @@ def _profit(
             case EntryKind.SPLIT:
                 added[day] += float(entry.quantity)
                 income[day] += float(entry.amount)
-            case EntryKind.DIVIDEND:
+            case EntryKind.CLOSURE:
+                added[day] -= float(entry.quantity)
+                income[day] += float(entry.amount)
+            case EntryKind.DIVIDEND | EntryKind.TAX | EntryKind.FEE:
                 income[day] += float(entry.amount)
     shares = added.cumsum()
     held = shares > SMALLEST_HOLDING

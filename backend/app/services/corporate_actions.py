@@ -5,12 +5,14 @@ refuses a second entry of the same revision. A value that was corrected since is
 difference. One that would leave less than nothing is left open and tried again with newer data.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+import numpy as np
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -187,6 +189,20 @@ def _require_known(market: MarketSnapshot, histories: Iterable[EtfHistory]) -> N
         for entry in history.past:
             if entry.action_id is not None and entry.action_id not in known:
                 raise PricesChanged
+
+
+def sessions_due(
+    market: MarketSnapshot, rules: PortfolioSettings, days: Sequence[date]
+) -> dict[date, frozenset[int]]:
+    """Of which ETFs an action counts on each of the consecutive sessions, after the first."""
+    known = np.array(days, "datetime64[D]")
+    found: defaultdict[date, set[int]] = defaultdict(set)
+    for action in market.actions:
+        day = counts_on(action, rules)
+        if days[0] < day <= days[-1] and _acts(market, action):
+            column = int(np.searchsorted(known, np.datetime64(day, "D")))
+            found[days[column]].add(action.etf_id)
+    return {day: frozenset(etf_ids) for day, etf_ids in found.items()}
 
 
 _DUE_FOR = """

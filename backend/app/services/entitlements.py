@@ -36,6 +36,9 @@ class Recorded(Protocol):
     def quantity(self) -> Decimal | None: ...
 
     @property
+    def price(self) -> Decimal | None: ...
+
+    @property
     def amount(self) -> Decimal: ...
 
     @property
@@ -52,6 +55,7 @@ class Past:
     kind: str
     session: date
     shares: Decimal
+    price: Decimal | None
     amount: Decimal
     action_id: int | None
     action_value: Decimal | None
@@ -59,10 +63,12 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class BookedSoFar:
-    """How an action was booked up to now: `times` 0 is not at all, `value` what was used last."""
+    """How an action was booked up to now: `times` 0 is not at all; `price` and `value` are those
+    that were used last."""
 
     times: int
     amount: Decimal
+    price: Decimal | None
     value: Decimal | None
 
 
@@ -101,6 +107,7 @@ class EtfHistory:
         return BookedSoFar(
             len(own),
             sum((each.amount for each in own), ZERO),
+            own[-1].price if own else None,
             own[-1].action_value if own else None,
         )
 
@@ -161,6 +168,7 @@ async def read(
             LedgerEntry.kind,
             LedgerEntry.session,
             LedgerEntry.quantity,
+            LedgerEntry.price,
             LedgerEntry.amount,
             LedgerEntry.action_id,
             LedgerEntry.action_value,
@@ -184,6 +192,7 @@ def _past(entry: Recorded) -> Past:
         entry.kind,
         entry.session,
         -moved if entry.kind in _LEAVING else moved,
+        entry.price,
         entry.amount,
         entry.action_id,
         entry.action_value,

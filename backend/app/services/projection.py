@@ -155,7 +155,11 @@ def _split(held: Holding | None, movement: Movement, added: Decimal) -> Holding 
         raise TooLarge
     with localcontext(EXACT):
         paid_out = movement.amount / movement.price if movement.price else ZERO
-        return _kept(held, after, of=after + paid_out)
+        if paid_out >= 0:
+            return _kept(held, after, of=after + paid_out)
+        # A corrected split takes back a fraction, and with it the part of the basis that it took.
+        basis = to_cents(held.cost_basis * (held.quantity - paid_out) / held.quantity)
+    return replace(held, quantity=after, cost_basis=basis) if after else None
 
 
 def _kept(held: Holding, quantity: Decimal, *, of: Decimal) -> Holding | None:

@@ -34,6 +34,7 @@ from app.services import (
     marking,
     portfolios,
     rebalancing,
+    reinvesting,
     stops,
     strategy,
     trading,
@@ -183,10 +184,12 @@ class _Life:
     limits: ExposurePolicy
     asks: frozenset[date]
     """When the rules are asked what they want."""
-    ex_dates: Mapping[date, frozenset[int]]
-    """Which ETFs have a split or a dividend on a session."""
+    due_on: Mapping[date, frozenset[int]]
+    """Of which ETFs a corporate action counts on a session."""
     before: Valuation
     holdings: dict[int, Holding] = field(default_factory=dict)
+    owned: set[int] = field(default_factory=set)
+    """All ETFs that were ever held: a dividend may be paid after its shares were sold."""
     drawdown: ExposureState = field(default_factory=lambda: ExposureState(peak=1.0))
     index: float = 1.0
     asking: bool = False
@@ -212,20 +215,23 @@ class _Life:
             settings,
             strategy.exposure_policy(settings),
             asks=frozenset({days[0], *weeks.tolist()}),
-            ex_dates=_ex_sessions(market, days),
+            due_on=corporate_actions.sessions_due(market, settings, days),
             before=Valuation(days[0], portfolio.cash, ()),
         )
 
     async def live(self, day: date) -> None:
         closed_at = calendar.session_close(day)
-        if self.ex_dates.get(day, frozenset()) & self.holdings.keys():
-            await corporate_actions.apply_due(
+        if self.due_on.get(day, frozenset()) & self.owned:
+            booked = await corporate_actions.apply_due(
                 self.session,
                 self.market,
                 self.portfolio,
                 since=self.before.session,
                 until=day,
                 now=closed_at,
+            )
+            await reinvesting.reinvest(
+                self.session, self.market, self.portfolio, booked, on=day, now=closed_at
             )
             await self._read()
         if self.exits or self.proposal is not None:
@@ -282,6 +288,7 @@ class _Life:
 
     async def _read(self) -> None:
         self.holdings = await ledger.read_holdings(self.session, self.portfolio.id)
+        self.owned |= self.holdings.keys()
 
     def _grow(self, worth: Valuation) -> None:
         if self.before.total > 0:
@@ -308,14 +315,3 @@ class _Life:
             self.proposal = await rebalancing.record(
                 self.session, self.market, self.portfolio, decision, now=now
             )
-
-
-def _ex_sessions(market: MarketSnapshot, days: list[date]) -> dict[date, frozenset[int]]:
-    if market.adjusted_only or len(days) < 2:
-        return {}
-    known = np.array(days, "datetime64[D]")
-    found: dict[date, set[int]] = {}
-    for action in valuation.actions_between(market, (days[0], days[-1])):
-        column = int(np.searchsorted(known, np.datetime64(action.ex_date, "D")))
-        found.setdefault(days[column], set()).add(action.etf_id)
-    return {day: frozenset(etf_ids) for day, etf_ids in found.items()}

@@ -1,7 +1,7 @@
 """A portfolio catches up with new data: session by session, what the market did to it.
 
 In each session corporate actions come first, because its prices are per share of that day; then
-the resting orders meet its bars.
+the resting orders meet its bars. Dividends are reinvested last, at the latest close.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio
-from app.services import corporate_actions, order_life, resting
+from app.services import corporate_actions, order_life, reinvesting, resting
 from app.services.ledger import Booked
 from app.services.order_life import OrderLife
 
@@ -36,8 +36,12 @@ async def settle(
         waiting = (await order_life.read_open(session, [portfolio.id])).get(portfolio.id, ())
     booked = await _rested(session, market, portfolio, waiting, now=now) if waiting else ()
     due = await corporate_actions.settle(session, market, portfolio, now=now)
+    booked = (*booked, *due)
+    bought = await reinvesting.reinvest(
+        session, market, portfolio, booked, on=market.latest_session, now=now
+    )
     portfolio.settled_version = market.data_version
-    return (*booked, *due)
+    return (*booked, *bought)
 
 
 async def _rested(
