@@ -1,7 +1,5 @@
 """Trades: send one order, read the history."""
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Annotated
 from uuid import uuid4
@@ -19,6 +17,7 @@ from app.api.deps import (
 from app.api.errors import problems
 from app.api.transaction import Transaction
 from app.core.clock import utc_now
+from app.core.csv_text import csv_text
 from app.schemas.trade import TradeCreate, TradeFilter, TradeRead, TradeReceipt
 from app.services import ledger, receipts, trade_history, trading
 from app.services.order_life import id_of_key
@@ -74,20 +73,5 @@ async def show(
 
 
 def _table(trades: Sequence[TradeRead]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text)
     names = list(TradeRead.model_fields)
-    writer.writerow(names)
-    for trade in trades:
-        values = trade.model_dump(mode="json")
-        writer.writerow([_cell(values[name]) for name in names])
-    return text.getvalue()
-
-
-def _cell(value: object) -> object:
-    """A text that a spreadsheet would run as a formula is quoted; numbers are left alone."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str) and value[:1] in {"=", "+", "@", "\t", "\r"}:
-        return f"'{value}"
-    return value
+    return csv_text(names, ([getattr(trade, name) for name in names] for trade in trades))

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 
 from app.core.money import plain
@@ -25,6 +26,8 @@ def _cell(value: object) -> object:
         return "true" if value else "false"
     if isinstance(value, Decimal):
         return plain(value)
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"
     return value

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -17,10 +17,11 @@ def read(text: str) -> list[list[str]]:
 
 
 def test_values_are_written_as_json_carries_them() -> None:
-    row = (Decimal("1E+2"), Decimal("-0.50"), None, True, date(2025, 6, 30), 7, 'a "b", c')
-    assert read(csv_text(("name", *"bcdefg"), [row])) == [
-        ["name", *"bcdefg"],
-        ["100", "-0.50", "", "true", "2025-06-30", "7", 'a "b", c'],
+    at = datetime(2025, 6, 30, 21, 5, tzinfo=UTC)
+    row = (Decimal("1E+2"), Decimal("-0.50"), None, True, date(2025, 6, 30), at, 7, 'a "b", c')
+    assert read(csv_text(("name", *"bcdefgh"), [row])) == [
+        ["name", *"bcdefgh"],
+        ["100", "-0.50", "", "true", "2025-06-30", "2025-06-30T21:05:00Z", "7", 'a "b", c'],
     ]
 
 
