@@ -73,21 +73,43 @@ def measure(
     """
     wanted = {ticker for ticker, target in targets.items() if target > 0.0}
     before = {t for t, w in weights.items() if w > 0.0} if previous is None else set(previous)
-    tickers = sorted({*weights, *targets})
-    names = tuple(NameDrift(t, weights.get(t, 0.0), targets.get(t, 0.0)) for t in tickers)
+    names = _names(weights, targets)
     change = _Change(names, tuple(sorted(wanted - before)), tuple(sorted(before - wanted)))
     found = next((why for rule in RULES[policy.mode] if (why := rule(change, policy))), None)
-    sizes = [abs(name.drift) for name in names]
+    far = _distance(names)
     return Drift(
         names=names,
         entered=change.entered,
         left=change.left,
-        max_drift=max(sizes, default=0.0),
-        turnover=0.5 * sum(sizes),
+        max_drift=far.max_drift,
+        turnover=far.turnover,
         threshold=policy.threshold,
         needs_rebalancing=found is not None,
         reason=found or _inside(names),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """How far weights are from targets: the furthest name, and what it takes to trade it all."""
+
+    max_drift: float
+    turnover: float
+
+
+def distance(weights: Mapping[str, float], targets: Mapping[str, float]) -> Distance:
+    """The same two figures as `measure` gives, without a decision."""
+    return _distance(_names(weights, targets))
+
+
+def _names(weights: Mapping[str, float], targets: Mapping[str, float]) -> tuple[NameDrift, ...]:
+    tickers = sorted({*weights, *targets})
+    return tuple(NameDrift(t, weights.get(t, 0.0), targets.get(t, 0.0)) for t in tickers)
+
+
+def _distance(names: Collection[NameDrift]) -> Distance:
+    sizes = [abs(name.drift) for name in names]
+    return Distance(max(sizes, default=0.0), 0.5 * sum(sizes))
 
 
 @dataclass(frozen=True, slots=True)

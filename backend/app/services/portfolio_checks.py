@@ -5,7 +5,7 @@ what cannot matter is left out first: a position well above its stop, a history 
 fallen far. That sieve errs to the side of looking; what it lets through is measured exactly.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,13 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import database
 from app.market_data.snapshot import MarketSnapshot
-from app.quant import drift
-from app.quant.drift import DriftPolicy
+from app.quant.drift import Distance, distance
 from app.quant.exposure import ExposurePolicy
 from app.quant.panel import FloatArray
 from app.quant.stop_loss import StopPolicy
 from app.schemas.settings import PortfolioSettings
 from app.services import exposure, stops, strategy
+from app.services.exposure import Standing
 from app.services.valuation import Closes, Line, Valuation, splits_between
 
 SLACK = 1e-9
@@ -34,8 +34,8 @@ SLACK = 1e-9
 class Rules:
     """What a portfolio's settings say about being looked at."""
 
+    settings: PortfolioSettings
     stop: StopPolicy
-    drift: DriftPolicy
     exposure: ExposurePolicy
 
 
@@ -51,15 +51,20 @@ class Account(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found in one portfolio; drift is None before its first executed rebalance."""
+    """What was found in one portfolio: how many positions are near their stops, which are at them.
+
+    Without a `standing` its drawdown rule was never at work; without a `distance` it has no
+    executed rebalance yet.
+    """
 
     at_risk: int
-    breached: int
-    max_drift: float | None
-    turnover: float | None
-    exposure: float
-    reduced: bool
-    """Whether the drawdown rule is at work."""
+    breaches: tuple[Line, ...]
+    distance: Distance | None
+    standing: Standing | None
+
+    @property
+    def exposure(self) -> float:
+        return 1.0 if self.standing is None else self.standing.part
 
 
 _TARGETS = """
@@ -115,9 +120,7 @@ _WRITE = """
 def rules_of(settings: str) -> Rules:
     """From the settings as JSON; raises ValueError where they are none."""
     read = PortfolioSettings.model_validate_json(settings)
-    return Rules(
-        strategy.stop_policy(read), strategy.drift_policy(read), strategy.exposure_policy(read)
-    )
+    return Rules(read, strategy.stop_policy(read), strategy.exposure_policy(read))
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,48 +195,49 @@ def read_rules(accounts: Iterable[Account]) -> tuple[dict[int, Rules], dict[int,
 
 
 async def look(
-    session: AsyncSession, sieve: Sieve, rules: Mapping[int, Rules], worth: Mapping[int, Valuation]
+    session: AsyncSession,
+    sieve: Sieve,
+    rules: Mapping[int, Rules],
+    worth: Mapping[int, Valuation],
+    told: Collection[int],
 ) -> dict[int, Found]:
-    """Measure the stops, the drift and the drawdown of every portfolio that has a worth."""
-    ids = list(worth)
-    targets = dict(await database.rows(session, _TARGETS, {"ids": ids}))
-    policies = {portfolio_id: rules[portfolio_id].exposure for portfolio_id in ids}
-    fallen = await reduced(session, policies, sieve.closes.session)
+    """Measure the stops, the drift and the drawdown of every portfolio that has a worth.
+
+    `told` are those whose owners believe the drawdown rule to be at work.
+    """
+    targets = dict(await database.rows(session, _TARGETS, {"ids": list(worth)}))
+    policies = {portfolio_id: rules[portfolio_id].exposure for portfolio_id in worth}
+    standings = await _standings(session, policies, told, sieve.closes.session)
     found: dict[int, Found] = {}
     for portfolio_id, valued in worth.items():
-        rule, wanted = rules[portfolio_id], targets.get(portfolio_id)
-        near = sieve.near(valued, rule.stop)
-        moved = None if wanted is None else drift.measure(valued.weights, wanted, rule.drift)
+        near = sieve.near(valued, rules[portfolio_id].stop)
+        wanted = targets.get(portfolio_id)
         found[portfolio_id] = Found(
             at_risk=sum(each.status.at_risk for each in near.lines),
-            breached=sum(each.breached for each in near.lines),
-            max_drift=None if moved is None else moved.max_drift,
-            turnover=None if moved is None else moved.turnover,
-            exposure=fallen.get(portfolio_id, 1.0),
-            reduced=portfolio_id in fallen,
+            breaches=tuple(each.line for each in near.lines if each.breached),
+            distance=None if wanted is None else distance(valued.weights, wanted),
+            standing=standings.get(portfolio_id),
         )
     return found
 
 
-async def reduced(
-    session: AsyncSession, policies: Mapping[int, ExposurePolicy], day: date
-) -> dict[int, float]:
-    """The part of its targets that each portfolio may hold whose drawdown rule is at work.
-
-    Made from the stored values up to `day`; at all others the rule is not at work.
-    """
+async def _standings(
+    session: AsyncSession, policies: Mapping[int, ExposurePolicy], told: Collection[int], day: date
+) -> dict[int, Standing]:
+    """Where those stand, from their stored values up to `day`, that ever fell far enough."""
     limits = [policy.reduce_at for policy in policies.values()]
     asked = {"ids": list(policies), "limits": limits, "session": day}
-    fell = [row.portfolio_id for row in await database.rows(session, _FELL, asked)]
-    parts: dict[int, float] = {}
-    for row in await database.rows(session, _HISTORIES, {"ids": fell, "session": day}):
+    fell = {row.portfolio_id for row in await database.rows(session, _FELL, asked)}
+    wanted = [portfolio_id for portfolio_id in policies if portfolio_id in fell | set(told)]
+    if not wanted:
+        return {}
+    standings: dict[int, Standing] = {}
+    for row in await database.rows(session, _HISTORIES, {"ids": wanted, "session": day}):
         policy = policies[row.portfolio_id]
-        if _fell(row.totals, row.flows) >= policy.reduce_at - SLACK:
+        if row.portfolio_id in told or _fell(row.totals, row.flows) >= policy.reduce_at - SLACK:
             days = zip(row.sessions, row.totals, row.flows, strict=True)
-            standing = exposure.walk(days, policy)
-            if standing.state.is_reduced:
-                parts[row.portfolio_id] = standing.part
-    return parts
+            standings[row.portfolio_id] = exposure.walk(days, policy)
+    return standings
 
 
 def _fell(totals: Sequence[Decimal], flows: Sequence[Decimal]) -> float:
@@ -272,9 +276,10 @@ async def write(
             "now": now,
             "portfolio_id": list(found),
             "note": [notes.get(portfolio_id) for portfolio_id in found],
-            **{
-                name: [getattr(each, name) for each in looked]
-                for name in ("at_risk", "breached", "max_drift", "turnover", "exposure")
-            },
+            "at_risk": [each.at_risk for each in looked],
+            "breached": [len(each.breaches) for each in looked],
+            "max_drift": [each.distance and each.distance.max_drift for each in looked],
+            "turnover": [each.distance and each.distance.turnover for each in looked],
+            "exposure": [each.exposure for each in looked],
         },
     )

@@ -9,6 +9,7 @@ A portfolio that cannot be worked on is left as it was and named. It stops no ot
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -36,12 +37,14 @@ from app.services import (
     settling,
     stopping,
     turns,
+    unattended_stops,
 )
 from app.services.ledger import Booked
 from app.services.marking import FAULTS, TRADES
-from app.services.portfolio_checks import Found, Sieve
-from app.services.stopping import Checked
+from app.services.portfolio_checks import Found, Rules, Sieve
+from app.services.unattended_stops import Acting
 from app.services.valuation import Closes
+from app.services.verdicts import Occasion
 
 BATCH = 250
 """Portfolios that are locked together: enough to be quick, few enough for nobody to wait long."""
@@ -51,6 +54,9 @@ STEP = "marking portfolios"
 log = structlog.get_logger(__name__)
 
 Result = TypeVar("Result")
+
+STUCK = (*FAULTS, IntegrityError, DataError)
+"""What one portfolio can fail with, and no other need to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +163,7 @@ class _Shared:
     """What all batches of one data version have in common."""
 
     sieve: Sieve
-    sessions_behind: int
+    occasion: Occasion
 
     @property
     def market(self) -> MarketSnapshot:
@@ -171,7 +177,7 @@ class _Shared:
 async def shared_by_all(session: AsyncSession, market: MarketSnapshot, now: datetime) -> _Shared:
     day = market.latest_session
     occasion = await stopping.occasion_of(session, market, day, now=now)
-    return _Shared(Sieve(Closes(market, day), occasion.quarantined), occasion.sessions_behind)
+    return _Shared(Sieve(Closes(market, day), occasion.quarantined), occasion)
 
 
 async def close_some(
@@ -188,24 +194,25 @@ async def close_some(
     rules, unread = portfolio_checks.read_rules(accounts)
     outcome = await marking.mark(session, shared.sieve.closes, accounts)
     worth = {each: found for each, found in outcome.worth.items() if each in rules}
-    found = await portfolio_checks.look(session, shared.sieve, rules, worth)
-    acted, stuck = await _act(session, shared, found, now=now)
-    for portfolio_id in stuck:
-        del found[portfolio_id]
-    await portfolio_checks.write(
-        session, shared.market, found, _notes(shared, acted, found), now=now
-    )
+    told = await alerts.latest_drawdowns(session, worth)
+    believed = [each for each, trigger in told.items() if trigger.startswith("drawdown:reduced:")]
+    found = await portfolio_checks.look(session, shared.sieve, rules, worth, believed)
+    acting, stuck = await _act(session, shared, found, rules, told, now=now)
+    found = {each: seen for each, seen in found.items() if each not in stuck}
+    notes = _notes(shared, acting, found)
+    await portfolio_checks.write(session, shared.market, found, notes, now=now)
     about = {"version": shared.market.data_version, "ids": settled}
     await database.rows(session, _SETTLED, about)
     entries = [each.entry for some in booked.values() for each in some]
+    waits = shared.occasion.sessions_behind > 0
     return Closed(
         portfolios=len(found),
         values=outcome.values,
         booked=len(entries),
         fills=sum(entry.kind in TRADES for entry in entries),
-        stops=sum(len(each.acted) for each in acted.values()),
-        alerts=sum(len(each.alerts) for each in acted.values()),
-        paused=sum(each.breached > 0 for each in found.values()) if shared.sessions_behind else 0,
+        stops=acting.stops,
+        alerts=len(acting.alerts),
+        paused=sum(bool(each.breaches) and waits for each in found.values()),
         failures=_named({**failed, **unread, **outcome.faults, **stuck}),
     )
 
@@ -232,29 +239,35 @@ async def _settle(
 
 
 async def _act(
-    session: AsyncSession, shared: _Shared, found: Mapping[int, Found], *, now: datetime
-) -> tuple[dict[int, Checked], dict[int, Exception]]:
-    """Let the stops act that may, once per session, and tell who is not yet told of a drawdown."""
+    session: AsyncSession,
+    shared: _Shared,
+    found: Mapping[int, Found],
+    rules: Mapping[int, Rules],
+    told: Mapping[int, str],
+    *,
+    now: datetime,
+) -> tuple[Acting, dict[int, Exception]]:
+    """Let the stops of the session act that have not yet: all at once, or where that fails, one
+    portfolio after the other."""
     done = await portfolio_checks.checked(session, list(found), shared.day)
-    told = await alerts.latest_drawdowns(session, list(found))
-    acting = not shared.sessions_behind
-    wanted = [
-        portfolio_id
-        for portfolio_id, each in found.items()
-        if portfolio_id not in done
-        and ((each.breached and acting) or each.reduced != _says_reduced(told.get(portfolio_id)))
-    ]
+    waiting = {each: found[each] for each in found if each not in done}
 
-    async def check(portfolio: Portfolio) -> Checked:
-        return await stopping.check(
-            session, shared.market, portfolio, at=shared.day, now=now, unattended=True
-        )
+    async def act(some: Mapping[int, Found]) -> Acting:
+        async with session.begin_nested():
+            return await unattended_stops.act(
+                session, shared.occasion, some, rules, told=told, now=now
+            )
 
-    return await _each(session, wanted, check)
-
-
-def _says_reduced(trigger: str | None) -> bool:
-    return trigger is not None and trigger.startswith("drawdown:reduced:")
+    with suppress(*STUCK):
+        return await act(waiting), {}
+    whole = Acting()
+    failed: dict[int, Exception] = {}
+    for portfolio_id, each in waiting.items():
+        try:
+            whole.add(await act({portfolio_id: each}))
+        except STUCK as error:
+            failed[portfolio_id] = error
+    return whole, failed
 
 
 async def _each(
@@ -273,31 +286,20 @@ async def _each(
         try:
             async with session.begin_nested():
                 done[portfolio_id] = await work(portfolio)
-        except (*FAULTS, IntegrityError, DataError) as error:
+        except STUCK as error:
             session.expunge(portfolio)
             done.pop(portfolio_id, None)
             failed[portfolio_id] = error
     return done, failed
 
 
-def _notes(
-    shared: _Shared, acted: Mapping[int, Checked], found: Mapping[int, Found]
-) -> dict[int, str]:
+def _notes(shared: _Shared, acting: Acting, found: Mapping[int, Found]) -> Mapping[int, str]:
     """Why stops did not act, by portfolio."""
-    behind = shared.sessions_behind
-    if behind:
-        age = f"{behind} session{'s' if behind > 1 else ''} old"
-        return dict.fromkeys(found, f"Stops are paused: the prices are {age}.")
-    notes = {}
-    for portfolio_id, checked in acted.items():
-        blocked = [
-            f"{each.line.ticker} ({each.block})"
-            for each in checked.judged.verdicts
-            if each.watched.breached and each.block is not None
-        ]
-        if blocked:
-            notes[portfolio_id] = f"At its stop without acting: {', '.join(blocked)}."
-    return notes
+    behind = shared.occasion.sessions_behind
+    if not behind:
+        return acting.blocked
+    age = f"{behind} session{'s' if behind > 1 else ''} old"
+    return dict.fromkeys(found, f"Stops are paused: the prices are {age}.")
 
 
 def _named(failed: Mapping[int, Exception]) -> tuple[Failure, ...]:

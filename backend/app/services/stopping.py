@@ -224,10 +224,17 @@ async def _end_purchases(
     at: date,
     now: datetime,
 ) -> None:
-    """Cancel what the portfolio by itself is still buying of an ETF that is being sold."""
-    sold = {each.line.etf_id for each in firing}
     waiting = (await order_life.read_open(session, [portfolio.id])).get(portfolio.id, ())
-    cancelled = [
+    cancelled = superseded(waiting, firing, at=at, now=now)
+    await ledger.book_all(session, portfolio, [], now=now, orders=cancelled)
+
+
+def superseded(
+    waiting: Sequence[OrderLife], firing: Sequence[Verdict], *, at: date, now: datetime
+) -> list[OrderLife]:
+    """What the portfolio by itself is still buying of an ETF that is being sold, cancelled."""
+    sold = {each.line.etf_id for each in firing}
+    return [
         order.changed(
             OrderState.CANCELLED,
             ReasonCode.SUPERSEDED,
@@ -238,4 +245,3 @@ async def _end_purchases(
         for order in waiting
         if order.side is Side.BUY and order.etf_id in sold and order.origin in BUYS_BY_ITSELF
     ]
-    await ledger.book_all(session, portfolio, [], now=now, orders=cancelled)
