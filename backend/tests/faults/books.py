@@ -6,7 +6,7 @@ name. `Book.told` leaves those out, numbers the UUIDs as they come, and keeps ev
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
@@ -43,15 +43,24 @@ class Book:
 
         With `answers`, statuses and documents, which speak of the same ids.
         """
-        ledger = sorted(self.rows["ledger_entries"], key=lambda row: row["sequence"])
-        rest = {name: _in_order(rows) for name, rows in sorted(self.rows.items())}
-        whole = {"answers": answers, **rest, "ledger_entries": ledger}
         names: dict[str, str] = {}
-        plain = json.dumps(_without_drawn({"ledger_entries": ledger, **whole}), indent=1)
-        return _UUID.sub(lambda found: names.setdefault(found[0], f"uuid {len(names)}"), plain)
+
+        def named(text: str) -> str:
+            return _UUID.sub(lambda found: names.setdefault(found[0], f"uuid {len(names)}"), text)
+
+        # Where rows have an order of their own the UUIDs get their numbers; the rest then has one.
+        ledger = sorted(self.rows["ledger_entries"], key=lambda row: row["sequence"])
+        orders = sorted(self.rows.get("orders", []), key=lambda row: _UUID.sub("", _told(row)))
+        first = [named(_told(row)) for row in [*ledger, *orders, *answers]]
+        rest = [
+            f"{table} {row}"
+            for table, rows in sorted(self.rows.items())
+            for row in sorted(named(_told(row)) for row in rows)
+        ]
+        return "\n".join([*first, *rest])
 
 
-async def read(resources: Resources, portfolio_id: int) -> Book:
+async def read(resources: Resources, portfolio_id: int | str) -> Book:
     """What is committed of the portfolio, and of the keys of its owner."""
     about = {"portfolio_id": portfolio_id, "owner_id": resources.owner_id}
     async with unit_of_work(resources.sessions) as session:
@@ -77,13 +86,13 @@ def _opened(written: str) -> Row:
     return {**row, "body": json.loads(bytes.fromhex(body.removeprefix("\\x")))}
 
 
-def _in_order(rows: Iterable[Row]) -> list[Row]:
-    return sorted(rows, key=lambda row: _UUID.sub("", json.dumps(_without_drawn(row))))
+def _told(value: object) -> str:
+    return json.dumps(_without_drawn(value), sort_keys=True)
 
 
 def _without_drawn(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {name: _kept(name, each) for name, each in sorted(value.items())}
+        return {name: _kept(name, each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [_without_drawn(each) for each in value]
     return value

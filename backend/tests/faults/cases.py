@@ -7,7 +7,7 @@ import httpx2
 from app.bootstrap import Resources
 from tests.app_fixtures import Clients
 from tests.faults import books, scenes
-from tests.faults.scenes import Opening, Request
+from tests.faults.scenes import Ids, Opening, Request
 
 CASES: dict[str, tuple[Opening, Request]] = {
     "buy": (scenes.invested, scenes.trade("buy", quantity=3)),
@@ -17,6 +17,11 @@ CASES: dict[str, tuple[Opening, Request]] = {
         scenes.invested,
         scenes.trade("buy", quantity=3, order_type="limit", limit_price="999"),
     ),
+    "resting order": (
+        scenes.invested,
+        scenes.trade("buy", quantity=3, order_type="limit", limit_price="9", time_in_force="gtc"),
+    ),
+    "cancel": (scenes.waiting, scenes.CANCEL),
     "pay in": (scenes.invested, scenes.cash("250.25")),
     "pay out": (scenes.invested, scenes.cash("-250.25")),
     "rebalance": (scenes.invested, scenes.REBALANCE),
@@ -35,7 +40,7 @@ async def undisturbed(
         return await told(resources, ids, answer)
 
 
-async def told(resources: Resources, ids: dict[str, int], answer: httpx2.Response) -> str:
+async def told(resources: Resources, ids: Ids, answer: httpx2.Response) -> str:
     assert answer.is_success, answer.text
     book = await books.read(resources, ids["portfolio"])
     return book.told((answer.status_code, answer.json()))
