@@ -35,7 +35,9 @@ async def settle(
     if waiting is None:
         waiting = (await order_life.read_open(session, [portfolio.id])).get(portfolio.id, ())
     booked = await _rested(session, market, portfolio, waiting, now=now) if waiting else ()
-    due = await corporate_actions.settle(session, market, portfolio, now=now)
+    due = await corporate_actions.apply_due(
+        session, market, portfolio, until=market.latest_session, now=now
+    )
     booked = (*booked, *due)
     bought = await reinvesting.reinvest(
         session, market, portfolio, booked, on=market.latest_session, now=now

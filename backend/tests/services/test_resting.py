@@ -12,7 +12,8 @@ from app.market_data.snapshot import MarketSnapshot
 from app.models import EntryKind, FillAt, OrderState
 from app.quant.costs import Side
 from app.quant.lots import Pick
-from app.services import ledger
+from app.services import ledger, orders
+from app.services.order_life import NotOpen
 from tests.services import lives
 from tests.services.scenes import Prices, Scene, scene, with_facts, with_split
 
@@ -199,6 +200,29 @@ async def test_what_cash_does_not_reach_for_any_more_is_cancelled(begin: Open) -
     assert shown.reason_code == "insufficient_cash"
 
 
+async def test_a_fill_is_priced_by_what_was_known_the_session_before(begin: Open) -> None:
+    # Up to then the price had never moved: no volatility, no impact.
+    stage = await begin((110, 110, 110, 110), impact=1.0)
+    order = await stage.place(BUY, "AAA", "100", fill_at=FillAt.NEXT_OPEN)
+    await stage.settle(1)
+    assert (await stage.order(order)).fill_price == 110
+
+
+async def test_an_order_that_a_bar_fills_is_too_late_to_cancel(begin: Open) -> None:
+    stage = await begin(STILL, (90, 90, 90, 90))
+    early = await stage.place(BUY, "AAA", "10", limit_price="95")
+    late = await stage.place(BUY, "AAA", "10", limit_price="95")
+    cancelled = await orders.cancel(
+        stage.session, stage.at(1), stage.portfolio, early, now=stage.now
+    )
+    assert cancelled.state is OrderState.CANCELLED
+    assert await stage.life(early) == [("cancelled_by_user", 1)]
+    with pytest.raises(NotOpen, match="filled already"):
+        await orders.cancel(stage.session, stage.at(2), stage.portfolio, late, now=stage.now)
+    assert await stage.settle(3) == ()
+    assert await stage.life(early) == [("cancelled_by_user", 1)]
+
+
 async def test_a_missing_bar_fills_nothing(begin: Open) -> None:
     stage = await begin(None, None, (90, 90, 90, 90))
     order = await stage.place(BUY, "AAA", "10", limit_price="95")
@@ -273,14 +297,14 @@ async def test_chosen_lots_that_are_gone_reject_the_order(begin: Open) -> None:
     lots = await ledger.read_lots(stage.session, stage.portfolio.id)
     first, second = (lot.number for lot in lots[lives.etf_id(stage.market, "AAA")])
     picked = [(Pick(first, D(10)),), (Pick(first, D(1)),), (Pick(second, D(4)),)]
-    orders = [
+    placed = [
         await stage.place(SELL, "AAA", str(picks[0].quantity), limit_price="104", picks=picks)
         for picks in picked
     ]
     await stage.settle(1)
-    states = [(await stage.order(order)).state for order in orders]
+    states = [(await stage.order(order)).state for order in placed]
     assert states == [OrderState.FILLED, OrderState.REJECTED, OrderState.FILLED]
-    assert (await stage.order(orders[1])).reason_code == "insufficient_shares"
+    assert (await stage.order(placed[1])).reason_code == "insufficient_shares"
     left = await ledger.read_lots(stage.session, stage.portfolio.id)
     assert [(lot.number, lot.quantity) for lot in left[lives.etf_id(stage.market, "AAA")]] == [
         (second, D(6))

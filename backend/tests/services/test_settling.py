@@ -227,6 +227,7 @@ async def test_a_bar_that_comes_late_does_not_trade_with_what_came_after_it(
     order = await stage.place(SELL, "AAA", "10", stop_price="95")
     await stage.place(SELL, "AAA", "10", at=2)
     await stage.place(BUY, "AAA", "10", at=3)
-    await rewrite(stage, "AAA", [(94.0, 96.0, 93.0, 95.0)], after=0)
+    low: Prices = (94.0, 96.0, 93.0, 95.0)
+    await rewrite(stage, "AAA", [low, low, low], after=0)
     assert await stage.settle(4) == ()
     assert (await stage.order(order)).state is OrderState.ACCEPTED
