@@ -12,7 +12,7 @@ from app.core.errors import NoPrice
 from app.core.money import ZERO
 from app.market_data.snapshot import MarketSnapshot
 from app.models import EntryKind, OrderOrigin, Portfolio
-from app.quant.book import Market, order_for
+from app.quant.book import Market, ProposedOrder, order_for
 from app.quant.costs import Side
 from app.quant.sizing import affordable_quantity
 from app.services import ledger, pricing, strategy
@@ -43,7 +43,6 @@ async def reinvest(
     if not rules.reinvest_dividends or not income:
         return ()
     costs = pricing.cost_model(rules)
-    step = strategy.order_settings(rules).step
     source = f"dividends:{portfolio.id}:{max(booked.sequence for booked in credited)}"
     desk = Desk(
         market=market,
@@ -55,18 +54,8 @@ async def reinvest(
         batch=Batch(OrderOrigin.REINVESTMENT, source),
         book=await ledger.current_book(session, portfolio),
     )
-    lines = []
-    for etf_id, amount in income.items():
-        try:
-            etf = pricing.priced(market, market.etfs[market.row_of_id[etf_id]].ticker, on)
-        except (NoPrice, NotTraded):
-            continue
-        quantity = affordable_quantity(amount, etf.quote, costs, step=step)
-        if quantity:
-            priced = Market({etf.ticker: etf.quote}, costs)
-            reason = "Its dividend is reinvested"
-            order = order_for(etf.ticker, Side.BUY, quantity, market=priced, reason=reason)
-            lines.append(await desk.trade(order))
+    orders = (_order(desk, etf_id, amount) for etf_id, amount in income.items())
+    lines = [await desk.trade(order) for order in orders if order is not None]
     return await ledger.book_all(
         session,
         portfolio,
@@ -74,6 +63,21 @@ async def reinvest(
         now=now,
         orders=[line.life for line in lines if line.life is not None],
     )
+
+
+def _order(desk: Desk, etf_id: int, amount: Decimal) -> ProposedOrder | None:
+    """The purchase that the amount pays for."""
+    ticker = desk.market.etfs[desk.market.row_of_id[etf_id]].ticker
+    try:
+        quote = pricing.priced(desk.market, ticker, desk.session).quote
+    except (NoPrice, NotTraded):
+        return None
+    step = strategy.order_settings(desk.rules).step
+    quantity = affordable_quantity(amount, quote, desk.costs, step=step)
+    if not quantity:
+        return None
+    priced = Market({ticker: quote}, desk.costs)
+    return order_for(ticker, Side.BUY, quantity, market=priced, reason="Its dividend is reinvested")
 
 
 def _income(credited: Iterable[Booked]) -> Mapping[int, Decimal]:
