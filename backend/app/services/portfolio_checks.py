@@ -20,7 +20,7 @@ from app.market_data.snapshot import MarketSnapshot
 from app.quant.drift import Distance, distance
 from app.quant.exposure import ExposurePolicy
 from app.quant.panel import FloatArray
-from app.quant.stop_loss import StopPolicy
+from app.quant.stop_loss import StopPolicy, Threshold
 from app.schemas.settings import PortfolioSettings
 from app.services import exposure, stops, strategy
 from app.services.exposure import Standing
@@ -130,25 +130,26 @@ class Sieve:
     closes: Closes
     quarantined: frozenset[int] = frozenset()
     _highest: dict[int, FloatArray] = field(default_factory=dict, repr=False)
-    _falls: dict[StopPolicy, float] = field(default_factory=dict, repr=False)
+    _limits: dict[StopPolicy, Threshold] = field(default_factory=dict, repr=False)
+    _columns: dict[date, int] = field(default_factory=dict, repr=False)
 
     def near(self, worth: Valuation, policy: StopPolicy) -> stops.Watch:
         """The watch over the positions that are not well above their stops."""
-        fall = self._fall(policy)
-        least = (1.0 - fall * (1.0 - policy.at_risk_within)) * (1.0 + SLACK)
+        limit = self._limit(policy)
+        least = (1.0 - limit.fall * (1.0 - policy.at_risk_within)) * (1.0 + SLACK)
         lines = tuple(line for line in worth.lines if self._may_be(line, policy, least))
-        return stops.watch(
-            self.closes.market,
-            Valuation(worth.session, worth.cash, lines),
-            policy,
-            quarantined=self.quarantined,
-        )
+        if not lines:
+            return stops.Watch(limit, ())
+        suspects = Valuation(worth.session, worth.cash, lines)
+        market, refused = self.closes.market, self.quarantined
+        return stops.watch(market, suspects, policy, quarantined=refused)
 
-    def _fall(self, policy: StopPolicy) -> float:
-        if policy not in self._falls:
-            found = stops.threshold_at(self.closes.market, policy, self.closes.session)
-            self._falls[policy] = found.fall
-        return self._falls[policy]
+    def _limit(self, policy: StopPolicy) -> Threshold:
+        known = self._limits.get(policy)
+        if known is None:
+            known = stops.threshold_at(self.closes.market, policy, self.closes.session)
+            self._limits[policy] = known
+        return known
 
     def _may_be(self, line: Line, policy: StopPolicy, least: float) -> bool:
         reference = float(line.cost_basis) / float(line.quantity)
@@ -158,12 +159,13 @@ class Sieve:
         return float(line.last.price) <= (reference + 1e-6) * least
 
     def _highest_since(self, line: Line) -> float:
+        market, session = self.closes.market, self.closes.session
         known = self._highest.get(line.etf_id)
         if known is None:
-            known = self._highest[line.etf_id] = highest_closes(
-                self.closes.market, line.etf_id, self.closes.session
-            )
-        first = max(self.closes.market.column(line.opened_on), 0)
+            known = self._highest[line.etf_id] = highest_closes(market, line.etf_id, session)
+        first = self._columns.get(line.opened_on)
+        if first is None:
+            first = self._columns[line.opened_on] = max(market.column(line.opened_on), 0)
         return float(known[first]) if first < len(known) else 0.0
 
 
