@@ -124,12 +124,15 @@ def split(lots: Sequence[Lot], added: Decimal, *, ex_date: date) -> tuple[Lot, .
     """The lots after a split added so many shares (fewer than none in a reverse split).
 
     Lots acquired before the ex-date share them in proportion, rounded down to millionths, the last
-    one taking what is over; where none of them is left, all do. A lot too small to keep a share
-    leaves its cost to the last.
+    one taking what is over; where none of them is left, or fewer shares than are taken away, all
+    lots do. A lot too small to keep a share leaves its cost to the last.
     """
-    old = [lot for lot in lots if lot.acquired_on < ex_date] or list(lots)
-    numbers = {lot.number for lot in old}
+    old = [lot for lot in lots if lot.acquired_on < ex_date]
     before = sum((lot.quantity for lot in old), ZERO)
+    if not old or before + added < 0:
+        old = list(lots)
+        before = sum((lot.quantity for lot in old), ZERO)
+    numbers = {lot.number for lot in old}
     after = before + added
     if not old or after <= 0:
         return tuple(lot for lot in lots if lot.number not in numbers)

@@ -125,6 +125,16 @@ def test_a_split_changes_shares_in_proportion_and_no_cost(
             assert -Fraction(1, 10**6) < off < Fraction(len(old), 10**6)
 
 
+@given(open_lots(), SHARE, days)
+def test_shares_taken_away_are_taken_exactly_whatever_lots_are_old(
+    before: tuple[Lot, ...], share: Fraction, ex_date: date
+) -> None:
+    taken = part(before, share)
+    found = lots.split(before, -taken, ex_date=ex_date)
+    assert shares(found) == shares(before) - Fraction(taken)
+    assert all(each.quantity > 0 and each.cost >= 0 for each in found)
+
+
 @given(st.data())
 def test_any_sequence_of_purchases_sales_and_splits_conserves_shares_and_cost(
     data: st.DataObject,
@@ -229,6 +239,13 @@ def test_shares_bought_on_the_ex_date_are_new_already() -> None:
 def test_a_split_learned_of_after_the_old_lots_were_sold_falls_to_those_that_are_left() -> None:
     (found,) = lots.split(THREE[1:2], Decimal(5), ex_date=date(2025, 1, 1))
     assert (found.quantity, found.cost) == (Decimal(15), Decimal("150.00"))
+
+
+def test_what_the_old_lots_do_not_have_is_taken_from_all() -> None:
+    """A split corrected after the shares it had given were sold."""
+    found = lots.split(THREE, Decimal(-12), ex_date=date(2025, 1, 3))
+    assert [each.quantity for each in found] == [6, 6, 6]
+    assert cost(found) == cost(THREE)
 
 
 def test_a_reverse_split_leaves_the_cost_of_a_lot_that_vanishes_to_the_last() -> None:
