@@ -24,14 +24,12 @@ class Arrival:
 
     `bars`: `files.BAR_COLUMNS`; `facts`: `ticker` and any columns of `etfs`; `actions`: any of
     `action_files.ACTION_COLUMNS`; `index`: `date` and `close` of the market's volatility index.
-    `traded`: prices are as they were traded, not adjusted.
     """
 
     bars: Delivery | None = None
     facts: Delivery | None = None
     actions: Delivery | None = None
     index: Delivery | None = None
-    traded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

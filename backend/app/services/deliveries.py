@@ -40,7 +40,6 @@ def read(named: NamedFiles, *, traded: bool) -> Arrival:
         facts=_read_as(named.metadata, files.read_facts) if named.metadata else None,
         actions=_together(actions),
         index=_read_as(named.vix, files.read_index) if named.vix else None,
-        traded=traded,
     )
 
 

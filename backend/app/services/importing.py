@@ -104,7 +104,13 @@ async def import_files(
     arrival = await asyncio.to_thread(deliveries.read, named, traded=traded)
     progress("reading files", 1, 1)
     return await import_arrival(
-        session, market, arrival, now=now, data_version=data_version, progress=progress
+        session,
+        market,
+        arrival,
+        traded=traded,
+        now=now,
+        data_version=data_version,
+        progress=progress,
     )
 
 
@@ -113,13 +119,15 @@ async def import_arrival(
     market: str,
     arrival: Arrival,
     *,
+    traded: bool = False,
     now: datetime,
     data_version: UUID,
     progress: Progress,
 ) -> ImportReport:
     """Validate, merge and record, inside the transaction of `session`.
 
-    `data_version` becomes the market's if anything changes. A second import of the market waits
+    `data_version` becomes the market's if anything changes. With `traded` a market without prices
+    becomes one of prices as they were traded. A second import of the market waits
     for the first. Raises `NotFound` for an unknown market, `NoMarketData` for actions of one
     without prices, `Refused` for dividends and splits in a market of adjusted prices and for
     changes of tickers that cannot be, and `Unavailable` when the database is away.
@@ -132,7 +140,7 @@ async def import_arrival(
         )
         if about is None:
             raise NotFound("market")
-        if arrival.traded and about.data_version is None:
+        if traded and about.data_version is None:
             about.adjusted_only = False
         actions = _actions_of(about, arrival)
         taken = await _take(connection, about, replace(arrival, actions=actions), now, progress)
