@@ -19,14 +19,14 @@ from app.core.errors import InsufficientCash, InsufficientShares, Refused
 from app.core.money import plain, price_of, to_micros
 from app.market_data.snapshot import MarketSnapshot
 from app.models import EtfPrice, LedgerEntry, OrderState, Portfolio, TimeInForce
-from app.quant.costs import EXACT, CostModel, Order, Side
+from app.quant.costs import EXACT, TOO_LARGE, CostModel, Order, Side
 from app.quant.errors import QuantError
 from app.quant.fills import Bar, Met, fill_within, meet, volume_cap
 from app.quant.lots import LotMethod
 from app.schemas.settings import PortfolioSettings
 from app.services import ledger, pricing, strategy, valuation
 from app.services.desk import entry_of
-from app.services.ledger import Booked, Entry
+from app.services.entry import Booked, Entry
 from app.services.lot_book import LotBook
 from app.services.order_life import OrderLife, ReasonCode
 from app.services.projection import Book, apply
@@ -81,12 +81,17 @@ class SessionDesk:
         if order.picks is not None:
             why = "A split changed the lots that were chosen: choose them again."
             return self._ended(order, ReasonCode.SPLIT_ADJUSTED, why)
-        return replace(
+        adjusted = replace(
             order,
             quantity=order.filled_quantity + left,
             limit_price=_per_new_share(order.limit_price, ratio),
             stop_price=_per_new_share(order.stop_price, ratio),
-        ).changed(
+        )
+        amounts = (adjusted.quantity, adjusted.limit_price, adjusted.stop_price)
+        if not all(amount is None or 0 < amount < TOO_LARGE for amount in amounts):
+            why = "After a split its price or quantity is none that an order can have."
+            return self._ended(order, ReasonCode.SPLIT_ADJUSTED, why)
+        return adjusted.changed(
             order.state,
             ReasonCode.SPLIT_ADJUSTED,
             session=self.day,

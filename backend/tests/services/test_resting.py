@@ -128,7 +128,7 @@ async def test_a_sale_pays_for_a_purchase_of_the_same_session(begin: Open) -> No
 
 async def pay(stage: Scene, amount: str) -> None:
     kind = "deposit" if D(amount) > 0 else "withdrawal"
-    entry = ledger.Entry(
+    entry = Entry(
         kind=EntryKind(kind),
         session=stage.day(0),
         amount=D(amount),
@@ -288,6 +288,29 @@ async def test_a_reverse_split_that_leaves_no_share_cancels_the_order(begin: Ope
     assert await stage.settle(1) == ()
     shown = await stage.order(order)
     assert (shown.state, shown.reason_code) == (OrderState.CANCELLED, "split_adjusted")
+
+
+async def test_a_price_that_a_split_divides_to_nothing_cancels_the_order(begin: Open) -> None:
+    stage = await begin((10, 10, 10, 10))
+    order = await stage.place(BUY, "AAA", "7", limit_price="0.000004")
+    await with_split(stage, "AAA", "10", on=1)
+    assert await stage.settle(1) == ()
+    shown = await stage.order(order)
+    assert (shown.state, shown.reason_code) == (OrderState.CANCELLED, "split_adjusted")
+
+
+async def test_a_split_cancels_the_sale_of_chosen_lots(begin: Open) -> None:
+    stage = await begin((50, 50, 50, 50))
+    await stage.place(BUY, "AAA", "10")
+    ((lot,),) = (await ledger.read_lots(stage.session, stage.portfolio.id)).values()
+    picks = (Pick(lot.number, D(10)),)
+    order = await stage.place(SELL, "AAA", "10", limit_price="120", picks=picks)
+    await with_split(stage, "AAA", "2", on=1)
+    (split,) = await stage.settle(1)
+    assert split.entry.kind == "split"
+    shown = await stage.order(order)
+    assert (shown.state, shown.reason_code) == (OrderState.CANCELLED, "split_adjusted")
+    assert shown.message == "A split changed the lots that were chosen: choose them again."
 
 
 async def test_chosen_lots_that_are_gone_reject_the_order(begin: Open) -> None:
