@@ -6,13 +6,14 @@ Starts a durable PostgreSQL, a Valkey and the server in a scratch folder. Every 
 request with its Idempotency-Key until it is acknowledged or refused. The server is killed with
 SIGKILL, and PostgreSQL stopped, crashed or killed, at random moments spread over the whole load.
 Exit code 0 if nothing was lost, doubled or invented, `etftrader db check` finds no difference, and
-`bean-check`, where it is installed, accepts the ledger of every portfolio.
+`bean-check`, where it is installed, accepts the exported ledger.
 
 The times are those of acknowledged requests, waiting for other clients included, faults excluded.
 """
 
 import argparse
 import asyncio
+import os
 import shutil
 import sys
 import time
@@ -22,7 +23,7 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 from subprocess import run
-from tempfile import TemporaryDirectory
+from tempfile import NamedTemporaryFile
 
 from tests.reliability import audit
 from tests.reliability.installation import Installation, installed
@@ -42,7 +43,6 @@ class Options:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     journal: Journal
-    portfolio_ids: Sequence[int]
     faults: Sequence[Fault]
     seconds: float
 
@@ -55,7 +55,7 @@ def main() -> None:
         _tell(outcome)
         findings = audit.findings(installation, outcome.journal)
         findings += _checked(installation)
-        findings += _exported(installation, outcome.portfolio_ids)
+        findings += _exported(installation)
     for finding in findings:
         print(finding)
     sys.exit(1 if findings else 0)
@@ -72,8 +72,9 @@ async def _trade(installation: Installation, options: Options) -> Outcome:
     for number, fault in enumerate(chosen, start=1):
         await load.begins(number * options.orders // (len(chosen) + 1))
         await asyncio.to_thread(fault.strike, installation)
+    load.expect_answers()
     await running
-    return Outcome(load.journal, portfolio_ids, chosen, time.perf_counter() - started)
+    return Outcome(load.journal, chosen, time.perf_counter() - started)
 
 
 def _tell(outcome: Outcome) -> None:
@@ -101,26 +102,22 @@ def _checked(installation: Installation) -> Iterator[str]:
         yield f"db check ended with {checked.returncode}: {checked.stderr.strip()}"
 
 
-def _exported(installation: Installation, portfolio_ids: Sequence[int]) -> Iterator[str]:
-    """What `bean-check` says of the exported ledgers."""
-    bean_check = shutil.which("bean-check", path=f"{Path(sys.executable).parent}:/usr/bin")
-    if bean_check is None:
-        print("bean-check is not installed")
-        return
-    with TemporaryDirectory() as folder:
-        for portfolio_id in portfolio_ids:
-            file = Path(folder) / f"{portfolio_id}.beancount"
-            exported = installation.command(
-                "ledger", "export", str(portfolio_id), "--format", "beancount"
-            )
-            if exported.returncode != 0:
-                yield f"ledger export ended with {exported.returncode}: {exported.stderr.strip()}"
-                return
-            file.write_text(exported.stdout)
-            told = run((bean_check, str(file)), capture_output=True, text=True, check=False)
-            if told.returncode != 0:
-                yield f"bean-check refuses portfolio {portfolio_id}: {told.stderr[:500]}"
-    print(f"bean-check was given {len(portfolio_ids)} ledgers")
+def _exported(installation: Installation) -> Iterator[str]:
+    """What `bean-check` says of the exported ledger of all portfolios."""
+    bean_check = shutil.which("bean-check", path=f"{Path(sys.executable).parent}:{os.defpath}")
+    exported = installation.command("ledger", "export", "--all", "--format", "beancount")
+    if exported.returncode != 0:
+        yield f"ledger export ended with {exported.returncode}: {exported.stderr.strip()}"
+    elif bean_check is None:
+        print("bean-check is not installed.")
+    else:
+        with NamedTemporaryFile("w", suffix=".beancount") as file:
+            file.write(exported.stdout)
+            file.flush()
+            told = run((bean_check, file.name), capture_output=True, text=True, check=False)
+        print(f"bean-check on {len(exported.stdout):,} characters: exit code {told.returncode}.")
+        if told.returncode != 0:
+            yield f"bean-check refuses the ledger: {told.stderr[:500]}"
 
 
 def _options() -> Options:

@@ -14,7 +14,7 @@ import httpx2
 from tests.reliability.installation import Installation
 from tests.reliability.instructions import Kind
 from tests.reliability.journal import Journal, Record
-from tests.reliability.ledger import TRADES, Kept, Ledger, Row, read_ledger
+from tests.reliability.ledger import TRADES, Kept, Ledger, Order, Row, read_ledger
 from tests.reliability.load import CAPITAL
 
 CASH = {Kind.DEPOSIT, Kind.WITHDRAWAL}
@@ -41,6 +41,7 @@ def differences(journal: Journal, ledger: Ledger) -> list[str]:
         *(f"a key took another body: {a.status}" for a in journal.misused if a.acknowledges),
         *_of_records(journal, ledger),
         *_invented(journal, ledger),
+        *_of_orders(journal, ledger),
         *(line for i in portfolio_ids for line in _impossible(ledger.of(i))),
     ]
 
@@ -55,7 +56,7 @@ def _of_records(journal: Journal, ledger: Ledger) -> Iterator[str]:
             yield f"{key} was answered in two ways"
         if record.instruction.kind is Kind.REBALANCE:
             yield from _of_rebalance(record, ledger)
-        else:
+        elif record.instruction.kind is not Kind.RESTING:
             yield from _of_one_entry(record, rows[key], ledger.kept.get(key))
 
 
@@ -130,7 +131,7 @@ def _of_rebalance(record: Record, ledger: Ledger) -> Iterator[str]:
 
 
 def _invented(journal: Journal, ledger: Ledger) -> Iterator[str]:
-    """Entries, events and orders that nobody asked for, and orders with two entries."""
+    """Entries, events and orders that nobody asked for."""
     rebalances = {
         json.loads(kept.body)["id"]
         for key, kept in ledger.kept.items()
@@ -138,13 +139,39 @@ def _invented(journal: Journal, ledger: Ledger) -> Iterator[str]:
     }
     for event_id in ledger.events - rebalances:
         yield f"the rebalance event {event_id} belongs to no request"
+    everything: tuple[Row | Order, ...] = (*ledger.rows, *ledger.orders)
+    for entry in everything:
+        asked = entry.event_id in rebalances if entry.event_id else entry.key in journal.records
+        if not (asked or _opens(entry)):
+            yield f"nobody asked for {entry}"
+
+
+def _opens(entry: Row | Order) -> bool:
+    return isinstance(entry, Row) and (entry.sequence, entry.amount) == (1, Fraction(CAPITAL))
+
+
+def _of_orders(journal: Journal, ledger: Ledger) -> Iterator[str]:
+    """Orders that are lost, doubled, or filled otherwise than the ledger says."""
+    filled = defaultdict[str | None, Fraction](Fraction)
     for row in ledger.rows:
-        opening = row.sequence == 1 and row.amount == Fraction(CAPITAL)
-        asked = row.event_id in rebalances if row.event_id else row.key in journal.records
-        if not (opening or asked):
-            yield f"nobody asked for {row}"
-    orders = Counter(row.order_id for row in ledger.rows if row.order_id)
-    yield from (f"the order {order} has {n} entries" for order, n in orders.items() if n > 1)
+        filled[row.order_id] += row.quantity or 0
+    for order in ledger.orders:
+        if Fraction(order.filled) != filled[order.id]:
+            yield f"{order} is filled otherwise than the ledger says"
+        if order.states[-1] != order.state:
+            yield f"{order} is not in the state of its last event"
+    orders = {order.id for order in ledger.orders}
+    yield from (f"{i} is no order" for i in filled.keys() - orders - {None})
+    doubled = Counter(order.key for order in ledger.orders if order.event_id is None)
+    yield from (f"{key} made {number} orders" for key, number in doubled.items() if number > 1)
+    entries = Counter(row.order_id for row in ledger.rows if row.order_id)
+    yield from (f"the order {order} has {n} entries" for order, n in entries.items() if n > 1)
+    for key, record in journal.records.items():
+        if record.instruction.path == "/api/trades":
+            told = {json.loads(answer.body)["order_id"] for answer in record.acknowledged}
+            yield from (f"the order of {key} is lost" for _ in told - orders)
+            if key in doubled and record.certainly_refused:
+                yield f"{key} was refused and is an order"
 
 
 def _impossible(rows: Sequence[Row]) -> Iterator[str]:

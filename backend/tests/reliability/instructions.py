@@ -15,6 +15,8 @@ class Kind(StrEnum):
     SELL = "sell"
     DEPOSIT = "deposit"
     WITHDRAWAL = "withdrawal"
+    RESTING = "resting"
+    """A limit order that no price meets: an order, and nothing in the ledger."""
     REBALANCE = "rebalance"
     FAULTY = "faulty"
 
@@ -22,8 +24,9 @@ class Kind(StrEnum):
 SHARE = {
     Kind.BUY: 40,
     Kind.SELL: 25,
-    Kind.DEPOSIT: 10,
-    Kind.WITHDRAWAL: 12,
+    Kind.RESTING: 5,
+    Kind.DEPOSIT: 8,
+    Kind.WITHDRAWAL: 9,
     Kind.REBALANCE: 6,
     Kind.FAULTY: 7,
 }
@@ -87,12 +90,12 @@ def one(kind: Kind, portfolio_id: int, key: str, random: Random) -> Instruction:
     if kind is Kind.FAULTY:
         faulty = (random.choice(FAULTY_TRADES) % portfolio_id).encode()
         return Instruction(key, kind, portfolio_id, "/api/trades", faulty)
-    trade = {
-        "portfolio_id": portfolio_id,
-        "ticker": random.choice(TICKERS),
-        "side": kind.value,
-        **_size(random),
-    }
+    trade = {"portfolio_id": portfolio_id, "ticker": random.choice(TICKERS)}
+    if kind is Kind.RESTING:
+        limit = {"order_type": "limit", "limit_price": "1.00", "time_in_force": "gtc"}
+        trade |= {"side": "buy", "quantity": "1.5", **limit}
+    else:
+        trade |= {"side": kind.value, **_size(random)}
     return Instruction(key, kind, portfolio_id, "/api/trades", _json(trade))
 
 

@@ -37,12 +37,25 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """An order as the database holds it; `states` are those of its events, oldest first."""
+
+    id: str
+    key: str | None
+    event_id: int | None
+    state: str
+    filled: str
+    states: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """What the database says about the portfolios of one run."""
 
     rows: tuple[Row, ...]
     kept: dict[str, Kept]
     events: frozenset[int]
+    orders: tuple[Order, ...]
 
     def of(self, portfolio_id: int) -> tuple[Row, ...]:
         return tuple(row for row in self.rows if row.portfolio_id == portfolio_id)
@@ -53,11 +66,13 @@ def read_ledger(address: str, portfolio_ids: Sequence[int]) -> Ledger:
     with psycopg.connect(address) as connection:
         rows = connection.cursor(row_factory=class_row(_RawRow)).execute(_ROWS, about).fetchall()
         kept = connection.cursor(row_factory=class_row(Kept)).execute(_KEPT).fetchall()
+        orders = connection.cursor(row_factory=class_row(Order)).execute(_ORDERS, about).fetchall()
         events = connection.execute(_EVENTS, about).fetchall()
     return Ledger(
         tuple(row.exact() for row in rows),
         {answer.key: answer for answer in kept},
         frozenset(number for (number,) in events),
+        tuple(orders),
     )
 
 
@@ -100,3 +115,9 @@ _ROWS = """
     """
 _KEPT = "SELECT key, status, body FROM idempotency_keys"
 _EVENTS = "SELECT id FROM rebalance_events WHERE portfolio_id = ANY(%(portfolio_ids)s)"
+_ORDERS = """
+    SELECT id::text, idempotency_key AS key, rebalance_event_id AS event_id, orders.state,
+        filled_quantity::text AS filled, array_agg(event.state ORDER BY number) AS states
+    FROM orders LEFT JOIN order_events AS event ON event.order_id = orders.id
+    WHERE portfolio_id = ANY(%(portfolio_ids)s) GROUP BY orders.id ORDER BY orders.id
+    """

@@ -3,9 +3,9 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 
 import httpx2
@@ -26,7 +26,7 @@ RULES = {
     "fractional_shares": True,
 }
 """Ten of the market's twelve scored ETFs, and enough cash and shares left to go on trading."""
-SECONDS_TO_RECOVER = 60.0
+SECONDS_TO_RECOVER = 120.0
 SECONDS_BETWEEN_LOOKS = 0.01
 
 
@@ -48,30 +48,36 @@ async def open_portfolios(installation: Installation, name: str) -> tuple[int, .
     return tuple(answer.raise_for_status().json()["id"] for answer in created)
 
 
-@dataclass(slots=True)
 class Load:
     """Clients that take the next instruction as soon as they have settled the last one."""
 
-    port: int
-    todo: Iterator[Instruction]
-    seed: int
-    journal: Journal = field(default_factory=Journal)
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    def __init__(self, port: int, todo: Iterable[Instruction], seed: int) -> None:
+        self.journal = Journal()
+        self._todo = iter(todo)
+        random = Random(seed)
+        self._clients = [
+            Client(port, self.journal, Random(random.random())) for _ in range(CLIENTS)
+        ]
 
     async def run(self) -> None:
-        """Until nothing is left to do, or until `stopping` is set and all is settled."""
-        random = Random(self.seed)
-        clients = [Client(self.port, self.journal, Random(random.random())) for _ in range(CLIENTS)]
+        """Until nothing is left to do and all is settled."""
         try:
-            await asyncio.gather(*(self._work(client) for client in clients))
+            await asyncio.gather(*(self._work(client) for client in self._clients))
         finally:
-            await asyncio.gather(*(client.close() for client in clients))
+            await asyncio.gather(*(client.close() for client in self._clients))
 
     async def _work(self, client: Client) -> None:
-        for instruction in self.todo:
+        while (instruction := next(self._todo, None)) is not None:
             await client.settle(instruction)
-            if self.stopping.is_set():
-                return
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self._todo = iter(())
+
+    def expect_answers(self) -> None:
+        """No more harm is done: what is not settled soon never will be."""
+        for client in self._clients:
+            client.patient_until = time.monotonic() + SECONDS_TO_RECOVER
 
     async def acknowledges(self, more: int) -> None:
         """Wait until so many more instructions are acknowledged; raises `DidNotHappen`."""
@@ -99,7 +105,8 @@ async def under_load(installation: Installation, name: str, seed: int) -> AsyncI
     try:
         yield load
     finally:
-        load.stopping.set()
+        load.stop()
+        load.expect_answers()
         await running
 
 
@@ -112,7 +119,7 @@ async def harm(
     """
     done = 0
     for fault in faults:
-        await load.acknowledges(random.randint(1, 40))
+        await load.acknowledges(random.randint(1, 20))
         await asyncio.sleep(random.uniform(0.0, 0.05))
         await asyncio.to_thread(fault.strike, installation)
         done += 1

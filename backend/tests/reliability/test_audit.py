@@ -10,7 +10,7 @@ import pytest
 from tests.reliability import audit
 from tests.reliability.instructions import Instruction, Kind
 from tests.reliability.journal import Answer, Journal
-from tests.reliability.ledger import Kept, Ledger, Row
+from tests.reliability.ledger import Kept, Ledger, Order, Row
 
 DEPOSIT = Row(1, 1, "deposit", None, None, None, Fraction(0), Fraction(100_000), None, None, None)
 BUY = Row(
@@ -18,6 +18,12 @@ BUY = Row(
     *("order of buy", "buy", None),
 )
 PAID_OUT = Row(1, 3, "withdrawal", None, None, None, Fraction(0), Fraction(-10), None, "out", None)
+ORDER = Order("order of buy", "buy", None, "filled", "3", ["new", "accepted", "filled"])
+PATH = {
+    Kind.BUY: "/api/trades",
+    Kind.SELL: "/api/trades",
+    Kind.WITHDRAWAL: "/api/portfolios/1/cash",
+}
 LEDGER = (DEPOSIT, BUY, PAID_OUT)
 RECEIPT = {
     "sequence": 2,
@@ -43,7 +49,8 @@ def journal() -> Journal:
 
 
 def asked(key: str, kind: Kind, body: object) -> Instruction:
-    return Instruction(key, kind, 1, "/", json.dumps(body).encode())
+    path = "/api/portfolios/1/cash" if kind is Kind.WITHDRAWAL else "/api/trades"
+    return Instruction(key, kind, 1, path, json.dumps(body).encode())
 
 
 def answer(status: int, told: object) -> Answer:
@@ -58,8 +65,14 @@ def kept(journal: Journal) -> dict[str, Kept]:
     }
 
 
-def found(journal: Journal, *rows: Row, events: frozenset[int] = frozenset()) -> str:
-    return "\n".join(audit.differences(journal, Ledger(rows, kept(journal), events)))
+def found(
+    journal: Journal,
+    *rows: Row,
+    events: frozenset[int] = frozenset(),
+    orders: tuple[Order, ...] = (ORDER,),
+) -> str:
+    ledger = Ledger(rows, kept(journal), events, orders)
+    return "\n".join(audit.differences(journal, ledger))
 
 
 def test_a_ledger_without_fault_has_no_findings(journal: Journal) -> None:
@@ -93,12 +106,31 @@ def test_a_rebalance_that_nobody_asked_for_is_found(journal: Journal) -> None:
     assert "event 7 belongs to no request" in found(journal, *LEDGER, events=frozenset({7}))
 
 
+@pytest.mark.parametrize(
+    ("orders", "says"),
+    [
+        ((), "the order of buy is lost"),
+        ((), "order of buy is no order"),
+        ((ORDER, replace(ORDER, id="other")), "buy made 2 orders"),
+        ((ORDER, replace(ORDER, id="other", key="x")), "nobody asked for"),
+        ((ORDER, replace(ORDER, id="other", event_id=7)), "nobody asked for"),
+        ((ORDER, replace(ORDER, id="other", key="sell", filled="0")), "was refused and is an"),
+        ((replace(ORDER, filled="2"),), "filled otherwise than the ledger says"),
+        ((replace(ORDER, state="cancelled"),), "not in the state of its last event"),
+    ],
+)
+def test_every_fault_of_an_order_is_found(
+    journal: Journal, orders: tuple[Order, ...], says: str
+) -> None:
+    assert says in found(journal, *LEDGER, orders=orders)
+
+
 def _unsettled(journal: Journal) -> None:
     journal.record(asked("cut", Kind.BUY, {})).unread += 1
 
 
 def _contradicted(journal: Journal) -> None:
-    journal.note(journal.records["buy"], answer(201, {}))
+    journal.note(journal.records["buy"], answer(201, {**RECEIPT, "cash": "0.00"}))
 
 
 def _crashed(journal: Journal) -> None:

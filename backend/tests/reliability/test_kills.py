@@ -2,6 +2,8 @@
 
 from random import Random
 
+import pytest
+
 from tests.reliability import audit
 from tests.reliability.installation import Installation
 from tests.reliability.load import faults, harm, under_load
@@ -9,6 +11,7 @@ from tests.reliability.load import faults, harm, under_load
 SEED = 20251122
 
 
+@pytest.mark.timeout(900)
 async def test_twenty_kills_and_five_restarts_lose_double_and_invent_nothing(
     installation: Installation, *, long: bool
 ) -> None:
