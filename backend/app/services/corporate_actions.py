@@ -25,7 +25,7 @@ from app.services import cash_history, entitlements, ledger, valuation
 from app.services.action_entries import ActionDesk, CannotBook, counts_on, place_in_time
 from app.services.cash_history import NotThereThen
 from app.services.entitlements import EtfHistory
-from app.services.ledger import Booked, Entry
+from app.services.entry import Booked, Entry
 from app.services.projection import Book, fold
 
 log = structlog.get_logger()
@@ -184,11 +184,9 @@ def _acts(market: MarketSnapshot, action: Action) -> bool:
 
 
 def _require_known(market: MarketSnapshot, histories: Iterable[EtfHistory]) -> None:
-    known = {action.id for action in market.actions}
-    for history in histories:
-        for entry in history.past:
-            if entry.action_id is not None and entry.action_id not in known:
-                raise PricesChanged
+    booked = {entry.action_id for history in histories for entry in history.past} - {None}
+    if booked and not booked <= {action.id for action in market.actions}:
+        raise PricesChanged
 
 
 def sessions_due(

@@ -355,3 +355,26 @@ async def test_all_books_are_what_their_ledgers_say(
         report = await checking.check(session)
     assert report.findings == ()
     assert report.entries >= 2
+
+
+async def test_money_of_an_earlier_day_is_booked_for_it_or_refused_by_its_day(
+    client: httpx2.AsyncClient, portfolio_id: int, small_market: SmallMarket
+) -> None:
+    path = f"/api/portfolios/{portfolio_id}/cash"
+    latest = str(small_market.sessions[-1])
+    fee = await client.post(
+        path, json={"amount": "-9.50", "kind": "fee", "date": latest, "source": "Bank"}
+    )
+    assert fee.status_code == 201, fee.text
+    booked = fee.json()
+    assert (booked["kind"], booked["session"], booked["source"]) == ("fee", latest, "Bank")
+    assert (booked["ticker"], booked["cash"]) == (None, "99990.50")
+    for body, kind in (
+        ({"amount": "1", "date": "2024-05-02"}, "before-the-opening"),
+        ({"amount": "1", "date": "2199-01-01"}, "in-the-future"),
+        ({"amount": "1", "kind": "dividend", "ticker": "NONE"}, "unknown-ticker"),
+    ):
+        refused = await client.post(path, json=body)
+        assert (refused.status_code, refused.json()["type"]) == (422, f"urn:etftrader:{kind}")
+    for body in ({"amount": "1", "kind": "fee"}, {"amount": "1", "kind": "dividend"}):
+        assert (await client.post(path, json=body)).status_code == 422

@@ -5,10 +5,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.bootstrap import Resources
 from app.market_data.snapshot import MarketSnapshot
-from app.models import Portfolio
+from app.models import EntryKind, Portfolio
 from app.quant.periods import Period
 from app.schemas.attribution import AttributionRead
 from app.services import attribution, performance
+from app.services.ledger import Entry
 from tests.services.past_books import (
     NOW,
     all_in,
@@ -130,3 +131,32 @@ async def test_a_portfolio_without_two_returns_has_no_parts_and_says_why(
 
     assert (answer.total, answer.positions, answer.cash, answer.costs) == (None, None, None, None)
     assert set(answer.reasons) == {"total", "positions", "cash", "costs"}
+
+
+async def test_a_payout_and_the_tax_of_a_dividend_are_their_positions_own(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    """Bought for all there is, 45 of 50 paid after tax, and paid out at 60 when the ETF closes."""
+    portfolio = await all_in(session, market, resources.owner_id, back=40)
+    etf_id = market.etfs[market.row("AAA")].id
+    paid, closed = session_of(market, 20), session_of(market, 10)
+    await book(
+        session,
+        portfolio,
+        dividend(market, "AAA", "50", paid),
+        Entry(EntryKind.TAX, paid, Decimal(-5), "test", "test", etf_id=etf_id),
+        Entry(
+            EntryKind.CLOSURE,
+            closed,
+            Decimal(6000),
+            "test",
+            "test",
+            etf_id=etf_id,
+            quantity=Decimal(100),
+            price=Decimal(60),
+        ),
+    )
+    answer = await attributed(session, market, portfolio)
+    capital = price(market, "AAA", session_of(market, 40)) * 100
+    assert answer.total == pytest.approx(float(Decimal(6045) / capital) - 1.0, rel=1e-12)
+    assert parts_of(answer) == pytest.approx({"AAA": answer.total}, abs=1e-12)
