@@ -18,7 +18,7 @@ from app.quant.costs import EXACT
 from app.schemas.settings import DividendDay, PortfolioSettings
 from app.services import strategy, valuation
 from app.services.entitlements import BookedSoFar, EtfHistory
-from app.services.ledger import Entry
+from app.services.entry import Entry
 from app.services.valuation import LastPrice
 
 NONE: tuple[Entry, ...] = ()

@@ -11,7 +11,7 @@ from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio
 from app.schemas.cash import CashCreate
 from app.services import cash_history, ledger, marking, settling
-from app.services.ledger import Booked, Entry
+from app.services.entry import Booked, Entry
 
 USER = "user"
 """The source of what a person says without naming another."""

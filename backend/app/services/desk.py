@@ -27,7 +27,7 @@ from app.quant.lots import Pick
 from app.quant.sizing import affordable_quantity
 from app.schemas.settings import Oversized, PortfolioSettings
 from app.services import pricing, strategy
-from app.services.ledger import Entry
+from app.services.entry import Entry
 from app.services.order_life import OrderLife, ReasonCode, id_of
 from app.services.pricing import NotTraded, Priced
 from app.services.projection import Book, apply

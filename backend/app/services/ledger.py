@@ -4,13 +4,10 @@ The caller holds the lock on the portfolio's row. Entries, cash, sequence, posit
 orders change in one statement, so no reader ever sees one without the others.
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any, LiteralString, cast
-from uuid import UUID
 
 from sqlalchemy import inspect, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -19,122 +16,13 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from app.core.database import rows
 from app.core.errors import NotFound
-from app.core.money import ZERO
-from app.models import EntryKind, LedgerEntry, Portfolio
-from app.quant.lots import ClosedLot, Lot, LotMethod, Pick
+from app.models import LedgerEntry, Portfolio
+from app.quant.lots import Lot, LotMethod
+from app.services.book_statement import BookChange, write
+from app.services.entry import Booked, Entry
 from app.services.lot_book import CLOSES, LotBook
-from app.services.order_life import Change, OrderLife
+from app.services.order_life import OrderLife
 from app.services.projection import Book, Holding, Movement, fold
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What happened to a portfolio, before it has its place in the ledger.
-
-    `picks` are the tax lots that a sale closes, None those of the portfolio's method; `fraction`
-    the shares of a split that were paid out in cash. `closed_lots` is found when it is booked.
-    """
-
-    kind: EntryKind
-    session: date
-    amount: Decimal
-    reason: str
-    source: str
-    fee: Decimal = ZERO
-    etf_id: int | None = None
-    quantity: Decimal | None = None
-    reference_price: Decimal | None = None
-    price: Decimal | None = None
-    price_date: date | None = None
-    order_id: UUID | None = None
-    fill_number: int | None = None
-    idempotency_key: str | None = None
-    rebalance_event_id: int | None = None
-    action_id: int | None = None
-    action_value: Decimal | None = None
-    revision: int | None = None
-    closed_lots: tuple[ClosedLot, ...] | None = None
-    picks: tuple[Pick, ...] | None = None
-    fraction: Decimal = ZERO
-
-
-@dataclass(frozen=True, slots=True)
-class Booked:
-    """An entry at its place in the ledger."""
-
-    id: int
-    sequence: int
-    booked_at: datetime
-    entry: Entry
-
-
-_WRITE = """
-    WITH opened AS (
-        INSERT INTO orders (
-            portfolio_id, id, etf_id, side, order_type, time_in_force, fill_at, quantity,
-            filled_quantity, limit_price, stop_price, triggered_on, state, reason_code, origin,
-            reason, lots, idempotency_key, rebalance_event_id, session, created_at, updated_at)
-        SELECT %(portfolio_id)s, o.*, %(booked_at)s
-        FROM jsonb_to_recordset(CAST(%(opened)s AS jsonb)) AS o (
-            id uuid, etf_id int, side text, order_type text, time_in_force text, fill_at text,
-            quantity numeric, filled_quantity numeric, limit_price numeric, stop_price numeric,
-            triggered_on date, state text, reason_code text, origin text, reason text, lots jsonb,
-            idempotency_key text, rebalance_event_id int, session date, created_at timestamptz)
-    ), changed AS (
-        UPDATE orders SET state = o.state, reason_code = o.reason_code, quantity = o.quantity,
-            filled_quantity = o.filled_quantity, limit_price = o.limit_price,
-            stop_price = o.stop_price, triggered_on = o.triggered_on, updated_at = %(booked_at)s
-        FROM jsonb_to_recordset(CAST(%(changed)s AS jsonb)) AS o (
-            id uuid, state text, reason_code text, quantity numeric, filled_quantity numeric,
-            limit_price numeric, stop_price numeric, triggered_on date)
-        WHERE orders.id = o.id AND orders.portfolio_id = %(portfolio_id)s
-    ), happened AS (
-        INSERT INTO order_events (
-            order_id, number, state, reason_code, message, session, at, quantity, price)
-        SELECT * FROM jsonb_to_recordset(CAST(%(changes)s AS jsonb)) AS change (
-            order_id uuid, number int, state text, reason_code text, message text, session date,
-            at timestamptz, quantity numeric, price numeric)
-    ), booked AS (
-        INSERT INTO ledger_entries (
-            portfolio_id, booked_at, sequence, kind, session, amount, reason, source, fee, etf_id,
-            quantity, reference_price, price, price_date, order_id, fill_number, idempotency_key,
-            rebalance_event_id, action_id, action_value, revision, closed_lots)
-        SELECT %(portfolio_id)s, %(booked_at)s, entry.*
-        FROM jsonb_to_recordset(CAST(%(entries)s AS jsonb)) AS entry (
-            sequence int, kind text, session date, amount numeric, reason text, source text,
-            fee numeric, etf_id int, quantity numeric, reference_price numeric, price numeric,
-            price_date date, order_id uuid, fill_number int, idempotency_key text,
-            rebalance_event_id int, action_id int, action_value numeric, revision int,
-            closed_lots jsonb)
-        ORDER BY sequence
-        RETURNING id, sequence
-    ), portfolio AS (
-        UPDATE portfolios SET cash = %(cash)s, last_sequence = %(last_sequence)s
-        WHERE id = %(portfolio_id)s
-    ), closed AS (
-        DELETE FROM positions
-        WHERE portfolio_id = %(portfolio_id)s AND etf_id = ANY(CAST(%(closed)s AS int[]))
-    ), kept AS (
-        INSERT INTO positions (portfolio_id, etf_id, quantity, cost_basis, opened_on)
-        SELECT %(portfolio_id)s, held.*
-        FROM jsonb_to_recordset(CAST(%(kept)s AS jsonb)) AS held (
-            etf_id int, quantity numeric, cost_basis numeric, opened_on date)
-        ON CONFLICT (portfolio_id, etf_id) DO UPDATE
-        SET quantity = excluded.quantity, cost_basis = excluded.cost_basis,
-            opened_on = excluded.opened_on
-    ), lots_gone AS (
-        DELETE FROM tax_lots
-        WHERE portfolio_id = %(portfolio_id)s AND number = ANY(CAST(%(lots_gone)s AS int[]))
-    ), lots_kept AS (
-        INSERT INTO tax_lots (portfolio_id, etf_id, number, acquired_on, quantity, cost)
-        SELECT %(portfolio_id)s, lot.*
-        FROM jsonb_to_recordset(CAST(%(lots_kept)s AS jsonb)) AS lot (
-            etf_id int, number int, acquired_on date, quantity numeric, cost numeric)
-        ON CONFLICT (portfolio_id, number) DO UPDATE
-        SET quantity = excluded.quantity, cost = excluded.cost
-    )
-    SELECT id FROM booked ORDER BY sequence
-    """
 
 _HOLDINGS = """
     SELECT etf_id, quantity, cost_basis, opened_on FROM positions
@@ -230,48 +118,29 @@ async def book_all(
         holdings = await read_holdings(session, portfolio.id, etf_ids) if etf_ids else {}
     after = fold(entries, Book(portfolio.cash, holdings))
     first = portfolio.last_sequence + 1
-    closing = {entry.etf_id for entry in entries if entry.kind in CLOSES and entry.etf_id}
-    lots = LotBook(
-        await read_lots(session, portfolio.id, closing) if closing else {},
-        LotMethod(portfolio.settings.get("lot_method", LotMethod.FIFO)),
-    )
+    lots = await _lots_before(session, portfolio, entries)
     entries = [
         replace(entry, closed_lots=lots.book(entry, first + i)) for i, entry in enumerate(entries)
     ]
-    written = await rows(
-        session,
-        _WRITE,
-        {
-            "portfolio_id": portfolio.id,
-            "booked_at": now,
-            "entries": _json(
-                [{"sequence": first + i, **_entry(each)} for i, each in enumerate(entries)]
-            ),
-            "cash": after.cash,
-            "last_sequence": portfolio.last_sequence + len(entries),
-            "closed": [each for each in etf_ids if each in holdings and each not in after.holdings],
-            "kept": _json([_fields(after.holdings[e]) for e in etf_ids if e in after.holdings]),
-            "lots_gone": lots.gone(),
-            "lots_kept": _json([{"etf_id": e, **_fields(lot)} for e, lot in lots.kept()]),
-            **_written_orders(orders),
-        },
-    )
+    change = BookChange(portfolio.id, first, entries, holdings, after, lots, orders)
+    written = await write(session, change, now=now)
     set_committed_value(portfolio, "cash", after.cash)
-    set_committed_value(portfolio, "last_sequence", portfolio.last_sequence + len(entries))
+    set_committed_value(portfolio, "last_sequence", change.last_sequence)
     return tuple(
         Booked(entry_id, first + i, now, entry)
-        for i, ((entry_id,), entry) in enumerate(zip(written, entries, strict=True))
+        for i, (entry_id, entry) in enumerate(zip(written, entries, strict=True))
     )
 
 
-def _written_orders(orders: Sequence[OrderLife]) -> dict[str, str]:
-    return {
-        "opened": _json([_order(order) for order in orders if not order.written]),
-        "changed": _json([_order(order) for order in orders if order.written]),
-        "changes": _json(
-            [{"order_id": order.id, **_fields(each)} for order in orders for each in order.changes]
-        ),
-    }
+async def _lots_before(
+    session: AsyncSession, portfolio: Portfolio, entries: Sequence[Entry]
+) -> LotBook:
+    """The open lots of those ETFs of which something is closed or split."""
+    closing = {entry.etf_id for entry in entries if entry.kind in CLOSES and entry.etf_id}
+    return LotBook(
+        await read_lots(session, portfolio.id, closing) if closing else {},
+        LotMethod(portfolio.settings.get("lot_method", LotMethod.FIFO)),
+    )
 
 
 async def read_holdings(
@@ -332,26 +201,3 @@ async def read_movements(
     if until is not None:
         query = query.where(LedgerEntry.session <= until)
     return cast("Sequence[Movement]", (await session.execute(query)).all())
-
-
-def _entry(entry: Entry) -> dict[str, object]:
-    closed = entry.closed_lots
-    row = _fields(entry)
-    del row["picks"], row["fraction"]
-    return {**row, "closed_lots": closed and [_fields(lot) for lot in closed]}
-
-
-def _order(order: OrderLife) -> dict[str, object]:
-    row = _fields(order)
-    del row["picks"], row["written"], row["fills"], row["changes"]
-    picks = order.picks and [{"lot": p.number, "quantity": p.quantity} for p in order.picks]
-    return {**row, "lots": picks}
-
-
-def _fields(row: Entry | Holding | Lot | ClosedLot | OrderLife | Change) -> dict[str, object]:
-    """As `asdict`, which is slow because it copies deeply what cannot change anyway."""
-    return {field.name: getattr(row, field.name) for field in fields(row)}
-
-
-def _json(rows: Sequence[Mapping[str, object]]) -> str:
-    return json.dumps(rows, default=str)

@@ -16,7 +16,7 @@ from app.market_data.snapshot import MarketSnapshot
 from app.models import OPEN_STATES, Etf, Market, Order, OrderEvent, OrderState, Portfolio
 from app.quant.costs import EXACT
 from app.schemas.order import OrderDetail, OrderEventRead, OrderFilter, OrderRead, StateWanted
-from app.services import ledger, order_life, settling
+from app.services import ledger, open_orders, settling
 from app.services.order_life import NotOpen, OrderLife, ReasonCode
 
 _PAID = (
@@ -110,7 +110,7 @@ async def cancel(
 
 async def _open(session: AsyncSession, portfolio: Portfolio, order_id: UUID) -> OrderLife | None:
     """The order as it may be changed; None where what was settled has ended it."""
-    waiting = (await order_life.read_open(session, [portfolio.id])).get(portfolio.id, ())
+    waiting = (await open_orders.read(session, [portfolio.id])).get(portfolio.id, ())
     return next((order for order in waiting if order.id == order_id), None)
 
 

@@ -14,9 +14,9 @@ from app.quant.book import Market, order_for
 from app.quant.costs import Side
 from app.quant.optimizers import Limits, feasibility
 from app.schemas.settings import PortfolioSettings
-from app.services import ledger, order_life, pricing, settling, trading
+from app.services import ledger, open_orders, pricing, settling, trading
 from app.services.desk import Batch, LineStatus
-from app.services.ledger import Entry
+from app.services.entry import Entry
 from app.services.order_life import ReasonCode
 from app.services.pricing import NotTraded
 
@@ -114,7 +114,7 @@ async def close(
         raise StillHolds(len(holdings))
     if holdings:
         await _sell_all(session, market, portfolio, now=now)
-    orders = await order_life.ended(
+    orders = await open_orders.cancelled(
         session, portfolio, ReasonCode.PORTFOLIO_CLOSED, on=market.latest_session, at=now
     )
     await ledger.book_all(session, portfolio, [], now=now, orders=orders)

@@ -20,7 +20,7 @@ from app.services import (
     cooldowns,
     deciding,
     marking,
-    order_life,
+    open_orders,
     proposing,
     settling,
     strategy,
@@ -184,7 +184,7 @@ async def fill(
         idempotency_key=idempotency_key,
         rests=not unattended,
     )
-    superseded = await order_life.ended(
+    superseded = await open_orders.cancelled(
         session,
         portfolio,
         ReasonCode.SUPERSEDED,

@@ -7,7 +7,7 @@ from app.models import Portfolio
 from app.schemas.cash import CashRead
 from app.schemas.trade import TradeReceipt
 from app.services import freshness
-from app.services.ledger import Booked
+from app.services.entry import Booked
 from app.services.order_life import waiting_for
 from app.services.trading import Placed
 

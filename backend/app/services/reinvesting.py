@@ -17,7 +17,7 @@ from app.quant.costs import Side
 from app.quant.sizing import affordable_quantity
 from app.services import ledger, pricing, strategy
 from app.services.desk import Batch, Desk
-from app.services.ledger import Booked
+from app.services.entry import Booked
 from app.services.pricing import NotTraded
 
 _INCOME = frozenset({EntryKind.DIVIDEND, EntryKind.TAX})

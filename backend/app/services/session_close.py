@@ -32,14 +32,14 @@ from app.services import (
     alerts,
     corporate_actions,
     marking,
-    order_life,
+    open_orders,
     portfolio_checks,
     settling,
     stopping,
     turns,
     unattended_stops,
 )
-from app.services.ledger import Booked
+from app.services.entry import Booked
 from app.services.marking import FAULTS, TRADES
 from app.services.portfolio_checks import Found, Rules, Sieve
 from app.services.unattended_stops import Acting
@@ -228,7 +228,7 @@ async def _settle(
     behind = [each.id for each in accounts if each.settled_version != market.data_version]
     if not behind:
         return {}, {}
-    waiting = await order_life.read_open(session, behind)
+    waiting = await open_orders.read(session, behind)
     due = waiting.keys() | await corporate_actions.due_for(session, market, behind)
 
     async def settle(portfolio: Portfolio) -> tuple[Booked, ...]:

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio
-from app.services import corporate_actions, order_life, reinvesting, resting
-from app.services.ledger import Booked
+from app.services import corporate_actions, open_orders, reinvesting, resting
+from app.services.entry import Booked
 from app.services.order_life import OrderLife
 
 
@@ -33,7 +33,7 @@ async def settle(
     if portfolio.settled_version == market.data_version:
         return ()
     if waiting is None:
-        waiting = (await order_life.read_open(session, [portfolio.id])).get(portfolio.id, ())
+        waiting = (await open_orders.read(session, [portfolio.id])).get(portfolio.id, ())
     booked = await _rested(session, market, portfolio, waiting, now=now) if waiting else ()
     due = await corporate_actions.apply_due(
         session, market, portfolio, until=market.latest_session, now=now

@@ -36,7 +36,7 @@ from app.services import (
     exposure,
     freshness,
     ledger,
-    order_life,
+    open_orders,
     stops,
     strategy,
     trading,
@@ -224,7 +224,7 @@ async def _end_purchases(
     at: date,
     now: datetime,
 ) -> None:
-    waiting = (await order_life.read_open(session, [portfolio.id])).get(portfolio.id, ())
+    waiting = (await open_orders.read(session, [portfolio.id])).get(portfolio.id, ())
     cancelled = superseded(waiting, firing, at=at, now=now)
     await ledger.book_all(session, portfolio, [], now=now, orders=cancelled)
 

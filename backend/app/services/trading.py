@@ -27,7 +27,7 @@ from app.schemas.settings import Oversized, PortfolioSettings
 from app.schemas.trade import TradeCreate
 from app.services import ledger, pricing, settling, strategy
 from app.services.desk import Batch, Desk, Line, LineStatus, entry_of, filled
-from app.services.ledger import Booked, Entry
+from app.services.entry import Booked, Entry
 from app.services.lot_book import picked
 from app.services.order_life import OrderLife, ReasonCode
 from app.services.pricing import Priced, sellable_quantity

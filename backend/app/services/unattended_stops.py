@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models import Portfolio
 from app.schemas.settings import StopAction
-from app.services import alerts, ledger, order_life, stopping, verdicts
+from app.services import alerts, ledger, open_orders, stopping, verdicts
 from app.services.alerts import NewAlert
 from app.services.order_life import OrderLife
 from app.services.portfolio_checks import Found, Rules
@@ -80,7 +80,7 @@ async def _decide(
     at, acting = occasion.session, Acting()
     breached = [portfolio_id for portfolio_id, each in found.items() if each.breaches]
     done = await stopping.done_by(session, breached, at) if breached else {}
-    waiting = await order_life.read_open(session, breached) if breached else {}
+    waiting = await open_orders.read(session, breached) if breached else {}
     for portfolio_id, each in found.items():
         if not each.breaches:
             continue

@@ -11,7 +11,7 @@ from app.bootstrap import Resources
 from app.core.database import unit_of_work
 from app.models import EntryKind, Portfolio
 from app.services import ledger
-from app.services.ledger import Entry
+from app.services.entry import Entry
 from tests.app_fixtures import create_portfolio
 from tests.small_market import LATEST
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.models import EntryKind, FillAt, OrderOrigin, OrderType, Portfolio, TimeInForce
 from app.quant.costs import Side
 from app.services import ledger
-from app.services.ledger import Booked, Entry
+from app.services.entry import Booked, Entry
 from app.services.order_life import OrderLife
 
 

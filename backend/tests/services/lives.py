@@ -14,7 +14,8 @@ from app.market_data.snapshot import Action, MarketSnapshot
 from app.models import ActionKind, EntryKind, LedgerEntry, Portfolio, RebalanceEvent
 from app.quant.panel import FloatArray, Panel
 from app.schemas.settings import OptimizerName, PortfolioSettings, default_settings
-from app.services import ledger, portfolios, rebalancing, valuation
+from app.services import portfolios, rebalancing, valuation
+from app.services.entry import Entry
 from app.services.trading import LineOutcome
 from tests.services.booking import booked
 
@@ -75,7 +76,7 @@ async def bought(
     """Shares by ticker, bought at the close the portfolio was opened on, without costs."""
     on = portfolio.opened_on
     entries = [
-        ledger.Entry(
+        Entry(
             kind=EntryKind.BUY,
             session=on,
             amount=-(quantity * close(market, ticker, on)).quantize(Decimal("0.01")),

@@ -12,7 +12,7 @@ from app.market_data.snapshot import MarketSnapshot
 from app.models import EntryKind, Portfolio
 from app.schemas.settings import PortfolioSettings, default_settings
 from app.services import portfolios, valuation
-from app.services.ledger import Entry
+from app.services.entry import Entry
 from tests.services.booking import booked
 
 NOW = datetime(2025, 6, 30, 22, tzinfo=UTC)

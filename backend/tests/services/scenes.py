@@ -16,7 +16,7 @@ from app.models import ActionKind, Portfolio, TimeInForce
 from app.quant.costs import Side
 from app.schemas.order import OrderDetail
 from app.services import orders, settling, trading
-from app.services.ledger import Booked
+from app.services.entry import Booked
 from app.services.trading import OrderTicket, Placed
 from tests.services import lives
 from tests.services.lives import NOW

@@ -12,7 +12,7 @@ from app.core.money import to_cents
 from app.market_data.snapshot import MarketSnapshot
 from app.models import EntryKind, LedgerEntry, Order, OrderOrigin, Portfolio
 from app.schemas.settings import PortfolioSettings
-from app.services.ledger import Entry
+from app.services.entry import Entry
 from tests.services import lives
 from tests.services.booking import booked
 from tests.services.lives import NOW

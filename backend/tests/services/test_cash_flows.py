@@ -15,7 +15,7 @@ from app.schemas.cash import CashCreate
 from app.services import cash_flows, history, ledger, marking, overview, portfolios
 from app.services.cash_flows import BeforeTheOpening, InTheFuture
 from app.services.cash_history import NotThereThen
-from app.services.ledger import Booked
+from app.services.entry import Booked
 from tests.services import lives
 from tests.services.lives import NOW
 

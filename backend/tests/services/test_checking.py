@@ -18,7 +18,7 @@ from app.models import EntryKind, Portfolio
 from app.schemas.settings import default_settings
 from app.services import checking, ledger, order_checking, portfolios
 from app.services.checking import Kept
-from app.services.ledger import Entry
+from app.services.entry import Entry
 from app.services.ledger_reading import Recorded
 from app.services.projection import EMPTY, Book
 from tests.services.booking import booked

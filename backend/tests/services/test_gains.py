@@ -14,7 +14,7 @@ from app.models import ActionKind, EntryKind, Portfolio
 from app.quant.gains import Term
 from app.schemas.gain import GainList
 from app.services import gains, lots_overview
-from app.services.ledger import Entry
+from app.services.entry import Entry
 from tests.services.past_books import book, opened, rules
 
 NOW = datetime(2025, 6, 30, 22, tzinfo=UTC)

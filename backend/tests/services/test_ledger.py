@@ -18,7 +18,7 @@ from app.models import EntryKind, LedgerEntry, OrderState, Portfolio
 from app.quant.lots import ClosedLot, Lot
 from app.schemas.settings import default_settings
 from app.services import ledger, portfolios
-from app.services.ledger import Entry
+from app.services.entry import Entry
 from tests.services.booking import booked, ordered
 
 NOW = datetime(2025, 7, 1, 9, tzinfo=UTC)

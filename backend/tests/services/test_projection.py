@@ -14,7 +14,7 @@ from app.core.errors import InsufficientCash, InsufficientShares
 from app.models import EntryKind
 from app.quant.costs import CostModel, Side
 from app.quant.sizing import Quote
-from app.services.ledger import Entry
+from app.services.entry import Entry
 from app.services.projection import EMPTY, Book, TooLarge, apply, fold
 
 DAY = date(2025, 6, 30)

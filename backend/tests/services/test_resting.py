@@ -13,6 +13,7 @@ from app.models import EntryKind, FillAt, OrderState
 from app.quant.costs import Side
 from app.quant.lots import Pick
 from app.services import ledger, orders
+from app.services.entry import Entry
 from app.services.order_life import NotOpen
 from tests.services import lives
 from tests.services.scenes import Prices, Scene, scene, with_facts, with_split

@@ -36,7 +36,7 @@ from app.services import (
     deciding,
     ledger,
     marking,
-    order_life,
+    open_orders,
     orders,
     rebalancing,
     settling,
@@ -582,5 +582,5 @@ async def test_an_order_that_more_than_a_sessions_volume_allows_is_one_order_all
     assert acted.order.state is OrderState.PARTIALLY_FILLED
     again = await checked(session, known, portfolio, unattended=False)
     assert blocks(again) == {"AAA": Block.ORDERED}
-    waiting = (await order_life.read_open(session, [portfolio.id]))[portfolio.id]
+    waiting = (await open_orders.read(session, [portfolio.id]))[portfolio.id]
     assert [order.id for order in waiting] == [acted.order.id]
