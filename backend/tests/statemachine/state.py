@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+from tests.statemachine.book import Row
 from tests.statemachine.exact import NONE
-from tests.statemachine.model import Model, Row
+from tests.statemachine.model import Model
 from tests.statemachine.tape import SESSIONS
 from tests.statemachine.world import World
 
@@ -28,7 +29,8 @@ STATE = """
 LEDGER = """
     SELECT sequence, kind, etf_id, quantity::text, price::text, fee::text, amount::text,
         session::text, order_id::text, idempotency_key, fill_number
-    FROM ledger_entries WHERE portfolio_id = %(portfolio_id)s AND sequence > %(seen)s ORDER BY sequence
+    FROM ledger_entries WHERE portfolio_id = %(portfolio_id)s AND sequence > %(seen)s
+    ORDER BY sequence
     """
 WRONG = """
     WITH ledger AS (SELECT * FROM ledger_entries WHERE portfolio_id = %(portfolio_id)s),
