@@ -15,7 +15,7 @@ from app.models import EntryKind, OrderOrigin, Portfolio
 from app.quant.book import Market, ProposedOrder, order_for
 from app.quant.costs import Side
 from app.quant.sizing import affordable_quantity
-from app.services import ledger, pricing, strategy
+from app.services import cooldowns, ledger, pricing, strategy
 from app.services.desk import Batch, Desk
 from app.services.entry import Booked
 from app.services.pricing import NotTraded
@@ -35,13 +35,15 @@ async def reinvest(
     """Buy as many shares of each ETF as its dividends in `credited`, after tax, pay for, costs
     included, at the close of `on`.
 
-    Nothing is bought of an ETF that does not trade, or for less than the smallest quantity; the
-    cash stays. The caller holds the lock on the portfolio.
+    Nothing is bought of an ETF that does not trade or that a stop has just sold, or for less than
+    the smallest quantity; the cash stays. The caller holds the lock on the portfolio.
     """
     rules = strategy.settings_of(portfolio)
     income = _income(credited)
     if not rules.reinvest_dividends or not income:
         return ()
+    policy = strategy.stop_policy(rules)
+    barred = await cooldowns.barred(session, market, portfolio, at=on, policy=policy)
     costs = pricing.cost_model(rules)
     source = f"dividends:{portfolio.id}:{max(booked.sequence for booked in credited)}"
     desk = Desk(
@@ -55,7 +57,11 @@ async def reinvest(
         book=await ledger.current_book(session, portfolio),
     )
     orders = (_order(desk, etf_id, amount) for etf_id, amount in income.items())
-    lines = [await desk.trade(order) for order in orders if order is not None]
+    lines = [
+        await desk.trade(order)
+        for order in orders
+        if order is not None and order.ticker not in barred
+    ]
     return await ledger.book_all(
         session,
         portfolio,

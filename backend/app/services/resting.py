@@ -16,9 +16,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import InsufficientCash, InsufficientShares, Refused
-from app.core.money import plain, price_of, to_micros
+from app.core.money import ZERO, plain, price_of, to_micros
 from app.market_data.snapshot import MarketSnapshot
-from app.models import EtfPrice, LedgerEntry, OrderState, Portfolio, TimeInForce
+from app.models import EtfPrice, LedgerEntry, OrderOrigin, OrderState, Portfolio, TimeInForce
 from app.quant.costs import EXACT, TOO_LARGE, CostModel, Order, Side
 from app.quant.errors import QuantError
 from app.quant.fills import Bar, Met, fill_within, meet, volume_cap
@@ -115,11 +115,26 @@ class SessionDesk:
             Decimal(repr(self.rules.max_volume_share)),
             strategy.order_settings(self.rules).step,
         )
-        quantity = order.remaining if cap is None else min(order.remaining, cap)
+        wished = self._wished(order)
+        quantity = wished if cap is None else min(wished, cap)
         if not quantity:
             return order
         wanted = Order(order.side, quantity, met.reference, traded.liquidity)
-        return self._filled(order, wanted, met.limit)
+        order = self._filled(order, wanted, met.limit)
+        if order.is_open and order.origin is OrderOrigin.STOP and not self._held(order):
+            return self._ended(order, ReasonCode.INSUFFICIENT_SHARES, "The position is sold.")
+        return order
+
+    def _wished(self, order: OrderLife) -> Decimal:
+        """A stop sells what is left of its position; any other order all that was ordered."""
+        held = self._held(order)
+        if order.origin is OrderOrigin.STOP and held:
+            return min(order.remaining, held)
+        return order.remaining
+
+    def _held(self, order: OrderLife) -> Decimal:
+        holding = self.book.holdings.get(order.etf_id)
+        return holding.quantity if holding else ZERO
 
     def _filled(self, order: OrderLife, wanted: Order, limit: Decimal | None) -> OrderLife:
         costs: CostModel = pricing.cost_model(self.rules)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.bootstrap import Resources
 from app.market_data.snapshot import MarketSnapshot
-from app.models import EntryKind, FillAt, OrderState
+from app.models import EntryKind, FillAt, OrderOrigin, OrderState
 from app.quant.costs import Side
 from app.quant.lots import Pick
 from app.services import ledger, orders
@@ -333,3 +333,15 @@ async def test_chosen_lots_that_are_gone_reject_the_order(begin: Open) -> None:
     assert [(lot.number, lot.quantity) for lot in left[lives.etf_id(stage.market, "AAA")]] == [
         (second, D(6))
     ]
+
+
+async def test_a_stop_sells_what_is_left_of_its_position(begin: Open) -> None:
+    stage = await begin(STILL, STILL)
+    await stage.place(BUY, "AAA", "10")
+    stop = await stage.place(SELL, "AAA", "10", fill_at=FillAt.NEXT_OPEN, origin=OrderOrigin.STOP)
+    await stage.place(SELL, "AAA", "4")
+    await stage.settle(2)
+    shown = await stage.order(stop)
+    assert (shown.state, shown.filled_quantity) == (OrderState.CANCELLED, D(6))
+    assert await stage.life(stop) == [("partly_filled", 1), ("insufficient_shares", 1)]
+    assert await ledger.read_holdings(stage.session, stage.portfolio.id) == {}
