@@ -27,7 +27,7 @@ from app.market_data.snapshot import MarketSnapshot
 from app.models import EntryKind, LedgerEntry, Portfolio
 from app.quant.costs import EXACT
 from app.services import settling, stored_values, valuation
-from app.services.projection import EMPTY, fold
+from app.services.projection import EMPTY, fold_session
 from app.services.stored_values import DayValue, Marks
 from app.services.valuation import Closes, Held, Valuation
 
@@ -37,8 +37,8 @@ AT_ONCE = 50
 FLOWS = frozenset({EntryKind.DEPOSIT, EntryKind.WITHDRAWAL})
 TRADES = frozenset({EntryKind.BUY, EntryKind.SELL})
 
-FAULTS = (ETFTraderError, ArithmeticError, LookupError)
-"""What one portfolio's ledger or prices can be wrong with; the database is not among it."""
+FAULTS = (ETFTraderError, ArithmeticError, LookupError, ValueError)
+"""What one portfolio can be wrong with, in its ledger, rules or prices: never the database."""
 
 Entry: TypeAlias = Any
 """A ledger row with the columns of `_ENTRIES`."""
@@ -270,12 +270,12 @@ def values(market: MarketSnapshot, entries: Sequence[Entry], *, first: date) -> 
     book = EMPTY
     for day, group in of_day.items():
         if day < first:
-            book = fold(group, book)
+            book = fold_session(group, book)
     for day in days[max(market.column(first), 0) :]:
         if day < first:
             continue
         todays = of_day.get(day, [])
-        book = fold(todays, book)
+        book = fold_session(todays, book)
         yield _day(valuation.value(market, book.cash, book.holdings.values(), day), todays)
 
 

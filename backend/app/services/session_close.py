@@ -8,7 +8,7 @@ next call does the rest; killed within, that batch is as it was; what is done is
 A portfolio that cannot be worked on is left as it was and named. It stops no other.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -231,11 +231,18 @@ async def _settle(
     waiting = await open_orders.read(session, behind)
     due = waiting.keys() | await corporate_actions.due_for(session, market, behind)
 
-    async def settle(portfolio: Portfolio) -> tuple[Booked, ...]:
-        orders = waiting.get(portfolio.id, ())
-        return await settling.settle(session, market, portfolio, now=now, waiting=orders)
+    async def settle(some: Sequence[int]) -> dict[int, tuple[Booked, ...]]:
+        query = select(Portfolio).where(Portfolio.id.in_(some)).order_by(Portfolio.id)
+        found = await session.scalars(query.execution_options(populate_existing=True))
+        return {
+            portfolio.id: await settling.settle(
+                session, market, portfolio, now=now, waiting=waiting.get(portfolio.id, ())
+            )
+            for portfolio in found.all()
+        }
 
-    return await _each(session, due, settle)
+    settled, failed = await _all_or_each(session, sorted(due), settle)
+    return {key: booked for some in settled for key, booked in some.items()}, failed
 
 
 async def _act(
@@ -247,48 +254,43 @@ async def _act(
     *,
     now: datetime,
 ) -> tuple[Acting, dict[int, Exception]]:
-    """Let the stops of the session act that have not yet: all at once, or where that fails, one
-    portfolio after the other."""
+    """Let the stops of the session act that have not yet; what came of it, and what failed."""
     done = await portfolio_checks.checked(session, list(found), shared.day)
-    waiting = {each: found[each] for each in found if each not in done}
 
-    async def act(some: Mapping[int, Found]) -> Acting:
+    async def act(some: Sequence[int]) -> Acting:
+        these = {portfolio_id: found[portfolio_id] for portfolio_id in some}
+        return await unattended_stops.act(
+            session, shared.occasion, these, rules, told=told, now=now
+        )
+
+    waiting = [portfolio_id for portfolio_id in found if portfolio_id not in done]
+    results, failed = await _all_or_each(session, waiting, act)
+    acting = Acting()
+    for each in results:
+        acting.add(each)
+    return acting, failed
+
+
+async def _all_or_each(
+    session: AsyncSession, ids: Sequence[int], work: Callable[[Sequence[int]], Awaitable[Result]]
+) -> tuple[list[Result], dict[int, Exception]]:
+    """Work on all of them together; where that fails, one by one, so that only those that fail are
+    left as they were."""
+
+    async def work_on(some: Sequence[int]) -> Result:
         async with session.begin_nested():
-            return await unattended_stops.act(
-                session, shared.occasion, some, rules, told=told, now=now
-            )
+            return await work(some)
 
-    with suppress(*STUCK):
-        return await act(waiting), {}
-    whole = Acting()
-    failed: dict[int, Exception] = {}
-    for portfolio_id, each in waiting.items():
-        try:
-            whole.add(await act({portfolio_id: each}))
-        except STUCK as error:
-            failed[portfolio_id] = error
-    return whole, failed
-
-
-async def _each(
-    session: AsyncSession,
-    ids: Collection[int],
-    work: Callable[[Portfolio], Awaitable[Result]],
-) -> tuple[dict[int, Result], dict[int, Exception]]:
-    """Work on some of the locked portfolios one by one; one that fails is as it was before."""
-    done: dict[int, Result] = {}
-    failed: dict[int, Exception] = {}
     if not ids:
-        return done, failed
-    query = select(Portfolio).where(Portfolio.id.in_(ids)).order_by(Portfolio.id)
-    for portfolio in (await session.scalars(query.execution_options(populate_existing=True))).all():
-        portfolio_id = portfolio.id
+        return [], {}
+    with suppress(*STUCK):
+        return [await work_on(ids)], {}
+    done: list[Result] = []
+    failed: dict[int, Exception] = {}
+    for portfolio_id in ids:
         try:
-            async with session.begin_nested():
-                done[portfolio_id] = await work(portfolio)
+            done.append(await work_on([portfolio_id]))
         except STUCK as error:
-            session.expunge(portfolio)
-            done.pop(portfolio_id, None)
             failed[portfolio_id] = error
     return done, failed
 

@@ -285,6 +285,31 @@ async def test_a_portfolio_that_cannot_be_worked_on_is_named_and_stops_no_other(
     assert [row.portfolio_id for row in await installation.rows(CHECKS)] == [ids[0], *ids[2:]]
 
 
+async def test_one_that_fails_while_orders_fill_leaves_the_fills_of_the_others(
+    installation: Installation,
+) -> None:
+    ids = [await installation.holding(AAA=10) for _ in range(4)]
+    await installation.close()
+    await installation.next_session(AAA=0.8)
+    assert (await installation.close()).stops == 4
+    await installation.rows("""
+        UPDATE portfolios SET settings = '{}' WHERE id = (SELECT min(id) FROM portfolios)
+        RETURNING id
+        """)
+    await installation.next_session()
+    done = await installation.close(at_once=4)
+
+    assert [failure.portfolio_id for failure in done.failures] == [ids[0]]
+    assert (done.portfolios, done.fills) == (3, 3)
+    states = await installation.rows("SELECT state FROM orders WHERE origin = 'stop' ORDER BY 1")
+    assert [state for (state,) in states] == ["accepted", "filled", "filled", "filled"]
+    last = await installation.rows("""
+        SELECT portfolio_id FROM portfolio_values
+        WHERE session = (SELECT latest_session FROM markets WHERE code = 'us') ORDER BY 1
+        """)
+    assert [row.portfolio_id for row in last] == ids[1:]
+
+
 async def test_a_portfolio_of_etfs_without_prices_is_marked_and_never_stopped(
     installation: Installation,
 ) -> None:
