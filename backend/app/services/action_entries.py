@@ -132,7 +132,7 @@ class ActionDesk:
             return NONE
         session = self._session(action.ex_date)
         left = history.remaining(action, session)
-        if not left.old or (so_far.times and history.held() <= 0):
+        if not left.old or (so_far.times and history.held_in_ledger() <= 0):
             return NONE
         last = self._last(action.etf_id, session)
         step = strategy.order_settings(self.rules).step if last else MICRO
@@ -142,8 +142,6 @@ class ActionDesk:
         paid = to_cents(_product(fraction, last.price)) if last else ZERO
         paid -= so_far.amount
         added = kept - to_micros(_decimal(left.booked))
-        if history.held() + added < 0:
-            raise CannotBook("it takes away more shares than are held")
         price = last.price if last else None
         what = f"plit: {_short(action.ratio)} new shares for one, ex-date {action.ex_date}"
         return (

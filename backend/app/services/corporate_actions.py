@@ -6,7 +6,7 @@ difference. One that would leave less than nothing is left open and tried again 
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
@@ -18,8 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import database
 from app.core.errors import Unavailable
+from app.core.money import ZERO
 from app.market_data.snapshot import Action, MarketSnapshot
-from app.models import ActionKind, Portfolio, PortfolioStatus
+from app.models import ActionKind, EntryKind, Portfolio, PortfolioStatus
 from app.schemas.settings import PortfolioSettings
 from app.services import cash_history, entitlements, ledger, valuation
 from app.services.action_entries import ActionDesk, CannotBook, counts_on, place_in_time
@@ -176,7 +177,48 @@ async def find_due(
         for entry in made:
             history.add(entry)
         entries += made
+    entries, stuck = _in_bookable_order(entries, histories)
+    left_open += [
+        LeftOpen(action, "its splits cannot be booked one after the other")
+        for action in happened
+        if action.etf_id in stuck
+    ]
     return Due(tuple(entries), tuple(left_open))
+
+
+def _in_bookable_order(
+    entries: list[Entry], histories: Mapping[int, EtfHistory]
+) -> tuple[list[Entry], set[int]]:
+    """The entries so that no shares are missing on the way, and the ETFs of which none can be.
+
+    Where corrected splits of one ETF would take away what a later one brings, that comes first.
+    """
+    stuck: set[int] = set()
+    for etf_id in {entry.etf_id for entry in entries if entry.kind is EntryKind.SPLIT}:
+        if etf_id is None or not _runs_out(entries, etf_id, histories[etf_id]):
+            continue
+        gains = [entry for entry in entries if entry.etf_id == etf_id and _adds_shares(entry)]
+        entries = [*gains, *(entry for entry in entries if entry not in gains)]
+        if _runs_out(entries, etf_id, histories[etf_id]):
+            entries = [entry for entry in entries if entry.etf_id != etf_id]
+            stuck.add(etf_id)
+    return entries, stuck
+
+
+def _adds_shares(entry: Entry) -> bool:
+    adds = entry.quantity is not None and entry.quantity > 0
+    return entry.kind is EntryKind.SPLIT and adds and entry.amount >= 0
+
+
+def _runs_out(entries: Sequence[Entry], etf_id: int, history: EtfHistory) -> bool:
+    """Whether the shares get below zero on the way, or to zero before the last entry."""
+    held = history.held_in_ledger()
+    splits = [e for e in entries if e.etf_id == etf_id and e.kind is EntryKind.SPLIT]
+    for number, entry in enumerate(splits, 1):
+        held += entry.quantity or ZERO
+        if held < 0 or (not held and number < len(splits)):
+            return True
+    return False
 
 
 def _acts(market: MarketSnapshot, action: Action) -> bool:

@@ -75,7 +75,8 @@ class BookedSoFar:
 @dataclass(frozen=True, slots=True)
 class Remaining:
     """Of the shares that a split found: how many old ones are still there, exactly, and as how many
-    new ones they are in the book."""
+    new ones they are in the book: fewer than none where the split took away more than are known of
+    since."""
 
     old: Fraction
     booked: Fraction
@@ -85,15 +86,21 @@ class Remaining:
 class EtfHistory:
     """The entries of one ETF in the order of their sequence, and what the market did to it.
 
-    `split_again`: an entry that is about to be booked changes the shares that later splits found.
+    The last `due` of them are about to be booked; with `split_again` one of these changes the
+    shares that later splits found.
     """
 
     past: list[Past] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
+    due: int = 0
     split_again: bool = False
 
     def held(self) -> Decimal:
         return sum((each.shares for each in self.past), ZERO)
+
+    def held_in_ledger(self) -> Decimal:
+        """The shares of the book as it is, without what is about to be booked."""
+        return sum((each.shares for each in self.past[: len(self.past) - self.due]), ZERO)
 
     def held_before(self, session: date) -> Decimal:
         return sum((each.shares for each in self.past if each.session < session), ZERO)
@@ -140,7 +147,7 @@ class EtfHistory:
                     booked += Fraction(each.shares)
                 else:
                     others *= self._step(each, ratio)
-        return Remaining(max(old, Fraction(0)), max(booked, Fraction(0)))
+        return Remaining(max(old, Fraction(0)), booked)
 
     def _step(self, split: Past, ratio: Fraction) -> Fraction:
         """The ratio of a split, or of its correction: the new ratio over the one before."""
@@ -155,6 +162,7 @@ class EtfHistory:
     def add(self, entry: Recorded) -> None:
         """An entry that is about to be booked, at the end."""
         self.past.append(_past(entry))
+        self.due += 1
         self.split_again = self.split_again or entry.kind == EntryKind.SPLIT
 
 

@@ -6,7 +6,7 @@ leaves the basis as it is, except for the part of a fraction that was paid out i
 `amount` at `price` per new share.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal, localcontext
@@ -94,6 +94,51 @@ def fold(movements: Iterable[Movement], book: Book = EMPTY) -> Book:
     return book
 
 
+def fold_session(movements: Sequence[Movement], book: Book) -> Book:
+    """The book after one session's entries, whenever each of them was learned of.
+
+    A split and its corrections count together: the shares in between were never anybody's.
+    """
+    splits = [each for each in movements if each.kind == EntryKind.SPLIT]
+    if len(splits) == len({each.etf_id for each in splits}):
+        return fold(movements, book)
+    added: dict[int | None, Decimal] = {}
+    for each in splits:
+        added[each.etf_id] = added.get(each.etf_id, ZERO) + (each.quantity or ZERO)
+    return fold(
+        (
+            _Split.of(each, added.pop(each.etf_id, ZERO)) if each.kind == EntryKind.SPLIT else each
+            for each in movements
+        ),
+        book,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """A split that adds other shares than its entry says."""
+
+    kind: str
+    etf_id: int | None
+    quantity: Decimal | None
+    price: Decimal | None
+    fee: Decimal
+    amount: Decimal
+    session: date
+
+    @classmethod
+    def of(cls, split: Movement, quantity: Decimal) -> "_Split":
+        return cls(
+            split.kind,
+            split.etf_id,
+            quantity,
+            split.price,
+            split.fee,
+            split.amount,
+            split.session,
+        )
+
+
 def apply(book: Book, movement: Movement) -> Book:
     """The book after one entry.
 
@@ -148,6 +193,8 @@ def _sold(held: Holding | None, quantity: Decimal) -> Holding | None:
 
 
 def _split(held: Holding | None, movement: Movement, added: Decimal) -> Holding | None:
+    if held is None and not added:
+        return None
     if held is None or held.quantity + added < 0:
         raise InsufficientShares(wanted=-added, held=held.quantity if held else ZERO)
     after = held.quantity + added

@@ -144,7 +144,8 @@ async def with_action(scene: Scene, ticker: str, kind: ActionKind, value: str, *
     number = await scene.session.scalar(
         text("""
             INSERT INTO corporate_actions (etf_id, ex_date, kind, value, source)
-            VALUES (:etf_id, :ex_date, :kind, :value, 'test') RETURNING id
+            VALUES (:etf_id, :ex_date, :kind, :value, 'test')
+            ON CONFLICT (etf_id, ex_date, kind) DO UPDATE SET value = excluded.value RETURNING id
             """),
         {"etf_id": etf_id, "ex_date": ex_date, "kind": kind.value, "value": Decimal(value)},
     )

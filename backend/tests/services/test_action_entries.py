@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from itertools import groupby, permutations
+from operator import attrgetter
 from uuid import uuid4
 
 import pytest
@@ -27,7 +29,7 @@ from app.services import (
     trading,
     valuation,
 )
-from app.services.projection import Holding
+from app.services.projection import EMPTY, Holding, fold_session
 from app.services.trading import OrderTicket
 from tests.services import lives
 from tests.services.lives import NOW
@@ -445,3 +447,45 @@ async def test_a_sale_after_a_late_split_was_booked_is_in_new_shares(
     assert now.quantity == 80
     worth = valuation.value(split, portfolio.cash, [now], market.latest_session)
     assert worth.lines[0].value == 80 * 30
+
+
+SESSION = attrgetter("session")
+
+ACTIONS = (
+    (ActionKind.SPLIT, 9, "3"),
+    (ActionKind.DIVIDEND, 7, "0.10"),
+    (ActionKind.SPLIT, 6, "0.5"),
+    (ActionKind.DIVIDEND, 4, "0.20"),
+)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4)))[::3])
+@pytest.mark.parametrize("corrected", [False, True])
+async def test_in_whatever_order_actions_are_learned_of_the_book_ends_the_same(
+    session: AsyncSession,
+    market: MarketSnapshot,
+    resources: Resources,
+    *,
+    order: tuple[int, ...],
+    corrected: bool,
+) -> None:
+    """100 become 300, which get 30 USD, and then 150, which get another 30."""
+    known = flat(market)
+    portfolio = await held(session, known, resources)
+    cash = portfolio.cash
+    if corrected:
+        for kind, back, value in (ACTIONS[at] for at in reversed(order)):
+            wrong = str(Decimal(value) * 2)
+            known = await learned(session, known, kind, back=back, value=wrong)
+            await settled(session, known, portfolio)
+    for kind, back, value in (ACTIONS[at] for at in order):
+        known = await learned(session, known, kind, back=back, value=value)
+        await settled(session, known, portfolio)
+    assert (await holding(session, known, portfolio)).quantity == 150
+    assert portfolio.cash == cash + 60
+    movements = await ledger.read_movements(session, portfolio.id)
+    by_day = EMPTY
+    for _, group in groupby(sorted(movements, key=SESSION), SESSION):
+        by_day = fold_session(list(group), by_day)
+    assert by_day.cash == portfolio.cash
+    assert [each.quantity for each in by_day.holdings.values()] == [150]

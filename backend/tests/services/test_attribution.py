@@ -9,7 +9,7 @@ from app.models import EntryKind, Portfolio
 from app.quant.periods import Period
 from app.schemas.attribution import AttributionRead
 from app.services import attribution, performance
-from app.services.ledger import Entry
+from app.services.entry import Entry
 from tests.services.past_books import (
     NOW,
     all_in,
