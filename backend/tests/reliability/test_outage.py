@@ -17,6 +17,8 @@ SECONDS_AWAY = 5.0
 PROMISED_SECONDS = 2.0
 PROMISED_SHARE = 0.95
 SECONDS_TO_RECOVER = 10.0
+TWIN = (409, "1")
+"""The status and Retry-After of a request whose first sending with the same key still runs."""
 
 
 def while_away(load: Load, since: float, until: float) -> list[Answer]:
@@ -54,7 +56,7 @@ async def test_without_its_database_it_says_503_in_time_and_recovers_by_itself(
     answers = while_away(load, since, until)
     assert seen == {(200, 503)}
     assert len(answers) > 100
-    assert {(answer.status, answer.retry_after) for answer in answers} == {(503, "1")}
+    assert {(answer.status, answer.retry_after) for answer in answers} <= {(503, "1"), TWIN}
     in_time = sum(answer.seconds <= PROMISED_SECONDS for answer in answers)
     assert in_time >= PROMISED_SHARE * len(answers)
     assert api.pid == server
