@@ -30,7 +30,7 @@ from app.services.trading import OrderTicket
 from tests.statemachine import exact, state, tapes
 from tests.statemachine.automatic import Automatic
 from tests.statemachine.book import Refusal, Rules
-from tests.statemachine.exact import NONE, SELL, Costs, decimal, whole
+from tests.statemachine.exact import BUY, NONE, SELL, Costs, decimal, whole
 from tests.statemachine.orders import Wish
 from tests.statemachine.tape import LETTERS, SESSIONS
 from tests.statemachine.world import Crash, World, dying, settings_of
@@ -61,8 +61,8 @@ class Driver(RuleBasedStateMachine):
         fractional=st.booleans(),
         method=st.sampled_from(list(LotMethod)),
         oversized=st.sampled_from(list(Oversized)),
-        volumes=st.tuples(*[st.sampled_from([2_000_000, 0, 400, 20])] * len(LETTERS)),
-        capital=st.integers(100, 5_000_000),
+        volumes=st.tuples(*[st.sampled_from([2_000_000, 0, 4_000, 200])] * len(LETTERS)),
+        capital=st.sampled_from([5_000_000, 2_345_678, 9_999_999, 100_001]),
     )
     def open(
         self,
@@ -218,39 +218,49 @@ class Driver(RuleBasedStateMachine):
 
     def resolved(self, drawn: tapes.Drawn) -> Wish:
         """The order in shares and prices of the moment."""
-        tape, model, etf = self.tape, self.model, drawn.etf
-        close = tape.last(etf, tape.latest).price
-        limit = None if drawn.limit is None else tapes.moved(close, drawn.limit)
-        stop = None if drawn.stop is None else tapes.moved(close, drawn.stop)
+        tape, model, etf, side = self.tape, self.model, drawn.etf, drawn.side
+        if side == SELL and drawn.amount % 8:
+            etf = self.held_or(etf)
         held = model.held(etf)
-        quantity: Fraction | None = None
-        notional = None
-        picks = None
-        if drawn.size == "notional":
-            notional = Fraction(drawn.amount * 100 + 37, 100)
-        elif drawn.size == "part" and held:
-            quantity = whole(held * drawn.amount % (held + 1), model.rules.step) or held
-        elif drawn.size == "all" and held:
-            quantity = held
-        elif drawn.size == "micros":
-            quantity = Fraction(drawn.amount * 977, 10**6)
-        else:
-            quantity = Fraction(drawn.amount)
+        if side == SELL and not held and drawn.amount % 8:
+            side = BUY
+        quantity, picks = self.sized(drawn, held), None
         lots = model.lots.get(etf, ())
-        if drawn.size == "lots" and drawn.side == SELL and lots:
+        if drawn.size == "lots" and side == SELL and lots:
             picks = tapes.picked(lots, drawn.amount, model.rules.step)
             quantity = sum((part for _, part in picks), NONE)
+        close = tape.last(etf, tape.latest).price
         return Wish(
             etf,
-            drawn.side,
+            side,
             quantity,
-            notional,
-            limit,
-            stop,
+            Fraction(drawn.amount * 1000 + 37, 10) if quantity is None else None,
+            None if drawn.limit is None else tapes.moved(close, drawn.limit),
+            None if drawn.stop is None else tapes.moved(close, drawn.stop),
             drawn.good_till_cancelled,
             drawn.next_open,
             picks,
         )
+
+    def sized(self, drawn: tapes.Drawn, held: Fraction) -> Fraction | None:
+        """How many shares; None: as many as a notional amount reaches for."""
+        step = self.model.rules.step
+        match drawn.size:
+            case "notional":
+                return None
+            case "part" if held:
+                return whole(held * drawn.amount / 120, step) or held
+            case "all" if held:
+                return held
+            case "micros" if step < 1 or not drawn.amount % 8:
+                return Fraction(drawn.amount * 97_700 // 97 ** (drawn.amount % 3), 10**6)
+            case _:
+                return Fraction(drawn.amount)
+
+    def held_or(self, etf: int) -> int:
+        """An ETF that is held, if any is."""
+        held = sorted(self.model.holdings)
+        return held[etf % len(held)] if held else etf
 
     def ticket(self, asked: Wish, order_id: UUID) -> OrderTicket:
         return OrderTicket(

@@ -4,6 +4,7 @@ Each rule does one thing to the services and to a copy of the model. Where the m
 services must refuse too and nothing may change; where it does not, everything must agree after.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
 from uuid import UUID, uuid4
@@ -13,7 +14,7 @@ from hypothesis.stateful import precondition, rule
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.market_data.snapshot import MarketSnapshot
-from app.models import Portfolio
+from app.models import ActionKind, Portfolio
 from app.quant.costs import Side
 from app.schemas.cash import ALWAYS_IN, ALWAYS_OUT, CashKind
 from app.services import (
@@ -24,7 +25,6 @@ from app.services import (
     trading,
 )
 from app.services.order_life import id_of
-from app.services.trading import Placed
 from tests.statemachine import exact, proposals, tapes
 from tests.statemachine.automatic import Automatic
 from tests.statemachine.book import Refusal
@@ -40,17 +40,19 @@ ETFS = st.integers(0, len(LETTERS) - 1)
 class Books(Driver):
     # What the owner does.
 
-    @rule(wish=tapes.wishes(), crash=CRASHES)
-    def trade(self, wish: tapes.Drawn, crash: str | None) -> None:
-        asked = self.resolved(wish)
+    @rule(wishes=st.lists(tapes.wishes(), min_size=1, max_size=3), crash=CRASHES)
+    def trade(self, wishes: list[tapes.Drawn], crash: str | None) -> None:
+        for wish in wishes:
+            self.trade_once(self.resolved(wish), crash)
+
+    def trade_once(self, asked: Wish, crash: str | None = None) -> Order | None:
         order_id, made = uuid4(), self.world.clock()
-
-        async def do(session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio) -> Placed:
-            ticket = self.ticket(asked, order_id)
-            return await trading.place(session, market, portfolio, ticket, now=made)
-
-        self.both(
-            lambda model: model.place(asked, order_id, (made, str(order_id)), None), do, crash
+        return self.both(
+            lambda model: model.place(asked, order_id, (made, str(order_id)), None),
+            lambda session, market, portfolio: trading.place(
+                session, market, portfolio, self.ticket(asked, order_id), now=made
+            ),
+            crash,
         )
 
     @rule(wish=tapes.wishes(), crash=CRASHES)
@@ -107,14 +109,7 @@ class Books(Driver):
         if difference:
             kind = CashKind.DEPOSIT if difference > 0 else CashKind.WITHDRAWAL
             self.move(kind, difference, self.tape.latest)
-        order_id, made = uuid4(), self.world.clock()
-        asked = Wish(etf, BUY, Fraction(shares))
-        trade = self.both(
-            lambda model: model.place(asked, order_id, (made, str(order_id)), None),
-            lambda session, market, portfolio: trading.place(
-                session, market, portfolio, self.ticket(asked, order_id), now=made
-            ),
-        )
+        trade = self.trade_once(Wish(etf, BUY, Fraction(shares)))
         assert not missing or trade is None
 
     @precondition(lambda self: any(order.is_open for order in self.model.orders.values()))
@@ -170,7 +165,10 @@ class Books(Driver):
     def propose(self, lines: list[tuple[int, str, int]]) -> None:
         """A stored proposal: whatever its lines are, what follows from them is proved."""
         number: list[int] = []
-        sized = tuple((etf, side, Fraction(shares)) for etf, side, shares in lines)
+        sized = tuple(
+            (etf, side if self.model.held(etf) or not shares % 8 else BUY, Fraction(shares))
+            for etf, side, shares in lines
+        )
 
         async def do(session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio) -> None:
             portfolio.require_active()
@@ -235,26 +233,36 @@ class Books(Driver):
 
     # What the market does.
 
-    @precondition(lambda self: self.tape.latest < len(SESSIONS) - 2)
-    @rule(
-        moves=st.tuples(*[tapes.moves()] * len(LETTERS)),
-        news=st.one_of(st.none(), st.none(), tapes.news()),
-        at_once=st.booleans(),
-    )
-    def session(
-        self, moves: tuple[tapes.Move, ...], news: tapes.News | None, *, at_once: bool
-    ) -> None:
-        """A session comes, with its bars and perhaps a split or a dividend."""
-        day = self.tape.latest + 1
-        happening = None
-        if news is not None:
-            number = self.world.write_action(self.tape, news.etf, day, news.kind, news.value)
-            happening = news.happening(number, day)
-        self.tape.add(
-            [tapes.next_bar(self.tape, etf, move, happening) for etf, move in enumerate(moves)],
-            [] if happening is None else [happening],
-        )
-        self.world.write_bars(self.tape)
+    @precondition(lambda self: self.tape.latest < len(SESSIONS) - 4)
+    @rule(days=st.lists(tapes.days(), min_size=1, max_size=3), at_once=st.booleans())
+    def sessions(self, days: list[tapes.Day], *, at_once: bool) -> None:
+        """Sessions come, each with its bars and perhaps a split or a dividend."""
+        for moves, drawn in days:
+            day, happening = self.tape.latest + 1, None
+            if drawn is not None:
+                news = replace(drawn, etf=self.held_or(drawn.etf))
+                number = self.world.write_action(self.tape, news.etf, day, news.kind, news.value)
+                happening = news.happening(number, day)
+            bars = [
+                tapes.next_bar(self.tape, etf, move, happening) for etf, move in enumerate(moves)
+            ]
+            self.tape.add(bars, [] if happening is None else [happening])
+            self.world.write_bars(self.tape)
+        self.arrived(at_once=at_once)
+
+    @rule(etf=ETFS, back=st.integers(0, 6), value=st.sampled_from(["0.25", "1.1"]))
+    def late_dividend(self, etf: int, back: int, value: str) -> None:
+        """A dividend that is learned of days after its ex-date."""
+        news = tapes.News(self.held_or(etf), ActionKind.DIVIDEND, value)
+        day = max(self.tape.latest - back, OPENED)
+        known = {(each.etf, each.day, each.kind) for each in self.tape.happenings}
+        if (news.etf, day, news.kind) in known:
+            return
+        number = self.world.write_action(self.tape, news.etf, day, news.kind, value)
+        self.tape.learn(news.happening(number, day))
+        self.arrived(at_once=bool(back % 2))
+
+    def arrived(self, *, at_once: bool) -> None:
         if at_once and not self.model.closed:
             self.settle()
         else:

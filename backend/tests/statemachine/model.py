@@ -12,7 +12,7 @@ from uuid import UUID
 
 from app.models import ActionKind
 from tests.statemachine import exact
-from tests.statemachine.book import SHARES, Book, Day, Etf, Refusal, Row
+from tests.statemachine.book import SHARES, SIGNS, Book, Day, Etf, Refusal, Row
 from tests.statemachine.exact import BUY, NONE, SELL, Bar, cents, micros, whole
 from tests.statemachine.orders import Order, Proposal, Wish
 from tests.statemachine.tape import Happening, Quote
@@ -24,6 +24,7 @@ class Model(Book):
 
     orders: dict[UUID, Order] = field(default_factory=dict)
     proposals: dict[int, Proposal] = field(default_factory=dict)
+    happened: frozenset[int] = frozenset()
     settled: Day = 0
     closed: bool = False
 
@@ -40,15 +41,17 @@ class Model(Book):
     # Time.
 
     def settle(self) -> None:
-        """Catch up with the sessions that have come."""
+        """Catch up with what has become known and with the sessions that have come."""
+        late = (each for each in self.tape.happenings if each.day <= self.settled)
+        for happening in sorted(late, key=lambda each: (each.day, each.id)):
+            self._happen(happening)
         while self.settled < self.tape.latest:
             self.settled += 1
             self._live(self.settled)
 
     def _live(self, day: Day) -> None:
         for happening in self.tape.on(day):
-            if happening.etf in self.holdings:
-                self._happen(happening)
+            self._happen(happening)
         waiting = sorted(
             (order for order in self.orders.values() if order.is_open and order.day < day),
             key=lambda order: (order.side == BUY, order.made),
@@ -57,11 +60,29 @@ class Model(Book):
             self.orders[order.id] = self._after(order, day)
 
     def _happen(self, what: Happening) -> None:
-        shares = self.held(what.etf)
-        if what.kind == ActionKind.DIVIDEND:
-            amount = cents(shares * what.meant)
-            row = Row("dividend", what.day, amount, what.etf, shares, Fraction(what.value))
-            self.book(row)
+        """Once, to the shares held at the close before."""
+        if what.id in self.happened:
+            return
+        self.happened |= {what.id}
+        shares = self._shares_before(what.etf, what.day)
+        if what.kind == ActionKind.SPLIT:
+            self._divide(what, shares)
+        elif shares:
+            shares *= self.tape.ratio(what.etf, what.day - 1, what.day)
+            amount = cents(micros(shares) * what.meant)
+            value = Fraction(what.value)
+            self.book(Row("dividend", what.day, amount, what.etf, micros(shares), value))
+
+    def _shares_before(self, etf: Etf, day: Day) -> Fraction:
+        moved = (
+            SIGNS.get(row.kind, 0) * (row.quantity or NONE)
+            for row in self.rows
+            if row.etf == etf and row.day < day
+        )
+        return sum(moved, NONE)
+
+    def _divide(self, what: Happening, shares: Fraction) -> None:
+        if not shares:
             return
         price = self.tape.last(what.etf, what.day).price
         exactly = shares * what.meant

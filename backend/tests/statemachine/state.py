@@ -69,23 +69,43 @@ def compare(world: World, model: Model, *, seen: int) -> None:
     ((cash, last, status, positions, lots, orders, total, waiting),) = world.rows(
         STATE, changed=changed
     )
-    assert Fraction(cash) == model.cash
-    assert last == len(model.rows)
-    assert (status == "closed") == model.closed
-    assert _positions(positions) == _model_positions(model)
-    assert _lots(lots) == _model_lots(model)
-    assert total == len(model.orders)
-    assert waiting == sum(order.is_open for order in model.orders.values())
-    assert _orders(orders) == _model_orders(model)
+    _same("cash", Fraction(cash), model.cash)
+    _same("entries", last, len(model.rows))
+    _same("closed", status == "closed", model.closed)
+    _same("positions", _positions(positions), _model_positions(model))
+    _same("lots", _lots(lots), _model_lots(model))
+    _same("orders", (total, waiting), (len(model.orders), _waiting(model)))
+    _same("orders", _orders(orders), _model_orders(model))
     written = [_row(row) for row in world.rows(LEDGER, seen=seen)]
-    assert written == [_model_row(model, number) for number in range(seen, len(model.rows))]
+    _same("ledger", written, [_model_row(model, each) for each in range(seen, len(model.rows))])
+
+
+def _same(what: str, has: object, must: object) -> None:
+    assert has == must, f"{what}\n  has  {said(has)}\n  must {said(must)}"
+
+
+def said(value: object) -> object:
+    """Fractions as people read them."""
+    match value:
+        case Fraction():
+            return float(value)
+        case list() | tuple():
+            return [said(each) for each in value]
+        case dict():
+            return {key: said(each) for key, each in value.items()}
+        case _:
+            return value
+
+
+def _waiting(model: Model) -> int:
+    return sum(order.is_open for order in model.orders.values())
 
 
 def compare_values(world: World, model: Model, *, since: int) -> None:
     """P1 at every close: the stored value is cash and positions by what counts for that day."""
     stored = {day: Fraction(total) for day, total in world.rows(VALUES)}
     days = range(since, model.tape.latest + 1)
-    assert stored == {SESSIONS[day]: model.worth(day) for day in days}
+    _same("values", stored, {SESSIONS[day]: model.worth(day) for day in days})
 
 
 def require_sound(world: World) -> None:

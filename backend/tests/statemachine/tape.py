@@ -84,6 +84,12 @@ class Tape:
         self.version = uuid4()
         self._made = None
 
+    def learn(self, happening: Happening) -> None:
+        """Something of a past session becomes known."""
+        self.happenings.append(happening)
+        self.version = uuid4()
+        self._made = None
+
     def on(self, day: int) -> list[Happening]:
         """What happens on a session, splits first."""
         return sorted(

@@ -65,6 +65,14 @@ def news() -> st.SearchStrategy[News]:
     return splits | dividends
 
 
+Day: TypeAlias = tuple[tuple[Move, ...], News | None]
+
+
+def days() -> st.SearchStrategy[Day]:
+    each = st.tuples(*[moves()] * len(LETTERS))
+    return st.tuples(each, st.one_of(st.none(), st.none(), news()))
+
+
 @dataclass(frozen=True, slots=True)
 class Drawn:
     """An order before it is known what there is: see `Books.resolved`. Prices are percentages
