@@ -63,6 +63,7 @@ def test_a_week_of_actions_reaches_the_book_and_is_corrected_by_actions_alone(
         "corrected.csv",
         "ticker,ex_date,kind,value",
         f"AAA,{EX_DATE},dividend,0.72",
+        f"AAA,{SPLIT_ON},split,0.333333",
         f"BBX,{DAYS[-2]},closure,39.5",
     )
 
@@ -70,8 +71,9 @@ def test_a_week_of_actions_reaches_the_book_and_is_corrected_by_actions_alone(
 
     assert "actions" in said
     shown = empty.json("portfolio", "show", portfolio)
-    assert Decimal(shown["cash"]) == cash + Decimal("20.00") - Decimal("3.00") + Decimal("1975.00")
-    assert [row["ticker"] for row in shown["positions"]] == ["AAA"]
+    # Of 33 and a third of a share the third is paid out at 30, the close of that day.
+    assert Decimal(shown["cash"]) == cash + 20 - 3 + 10 + 1975
+    assert {row["ticker"]: row["quantity"] for row in shown["positions"]} == {"AAA": "33.000000"}
     assert "Nothing changed" in empty("data", "import", "--actions", corrected).stdout
     assert "no differences" in empty("db", "check").stdout
 

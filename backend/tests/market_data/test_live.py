@@ -107,7 +107,7 @@ async def test_splits_and_dividends_adjust_a_market_of_traded_prices(
         close, adjusted = market.panel.close[0], market.panel.adjusted[0]
         np.testing.assert_allclose(adjusted[:5], close[:5] / 2.0, err_msg=source)
         np.testing.assert_array_equal(adjusted[5:], close[5:])
-    assert [(action.ex_date, float(action.value)) for action in market.actions] == [(DAYS[5], 2.0)]
+    assert [(action.ex_date, float(action.ratio)) for action in market.actions] == [(DAYS[5], 2.0)]
 
 
 async def test_mapped_files_hold_what_the_database_holds(
