@@ -61,7 +61,7 @@ class Driver(RuleBasedStateMachine):
         fractional=st.booleans(),
         method=st.sampled_from(list(LotMethod)),
         oversized=st.sampled_from(list(Oversized)),
-        volumes=st.tuples(*[st.sampled_from([2_000_000, 0, 4_000, 200])] * len(LETTERS)),
+        volumes=st.tuples(*[st.sampled_from([2_000_000, 2_000_000, 0, 4_000, 200])] * len(LETTERS)),
         capital=st.sampled_from([5_000_000, 2_345_678, 9_999_999, 100_001]),
     )
     def open(
@@ -255,7 +255,7 @@ class Driver(RuleBasedStateMachine):
             case "micros" if step < 1 or not drawn.amount % 8:
                 return Fraction(drawn.amount * 97_700 // 97 ** (drawn.amount % 3), 10**6)
             case _:
-                return Fraction(drawn.amount)
+                return Fraction(drawn.amount // 3 + 1)
 
     def held_or(self, etf: int) -> int:
         """An ETF that is held, if any is."""
