@@ -20,7 +20,8 @@ from app.api.guards import SAFE_METHODS
 from app.bootstrap import Resources
 from app.core.clock import utc_now
 from app.core.database import rows, unit_of_work
-from app.core.errors import KeyReused, StillRunning
+from app.core.errors import ETFTraderError, KeyReused, StillRunning
+from app.quant.errors import QuantError
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -31,12 +32,16 @@ ONCE = frozenset({"pk_idempotency_keys", "pk_orders", "pk_order_events"})
 """Constraints that say of a request with a key that another one with it was quicker."""
 
 
-# Written out, because every trade with a key runs both.
+# Written out, because every trade with a key runs the first and the last.
 _CLAIM = """
     SELECT pg_try_advisory_xact_lock(hashtextextended(%(name)s, 0)) AS locked,
         known.fingerprint, known.status, known.body
     FROM (VALUES (1)) AS always LEFT JOIN idempotency_keys AS known
         ON known.owner_id = %(owner_id)s AND known.key = %(key)s
+    """
+_KNOWN = """
+    SELECT fingerprint, status, body FROM idempotency_keys
+    WHERE owner_id = %(owner_id)s AND key = %(key)s
     """
 _REMEMBER = """
     INSERT INTO idempotency_keys (owner_id, key, fingerprint, status, body, created_at)
@@ -139,8 +144,9 @@ async def _once(
 ) -> Response:
     """The first answer to this key: remembered, or given now.
 
-    A claim that gets the lock from a holder who has just committed may not see the answer yet: the
-    same work is then begun again, and refused by the unique keys of what was written.
+    A claim that gets the lock from a holder who has just committed may not see the answer yet, and
+    the same work is begun again. It ends at the unique keys of what was written, or is refused for
+    want of what was spent: then the answer is there to be read.
     """
     owner_id: int = request.state.resources.owner_id
     about = {"owner_id": owner_id, "key": key, "name": f"{owner_id}:{key}"}
@@ -149,10 +155,13 @@ async def _once(
         raise StillRunning
     fingerprint = await _fingerprint(request)
     if claim.status is not None:
-        if claim.fingerprint != fingerprint:
-            raise KeyReused
-        return Response(claim.body, claim.status, media_type="application/json")
-    response = await handle(request)
+        return _remembered(claim, fingerprint)
+    try:
+        response = await handle(request)
+    except (ETFTraderError, QuantError):
+        for known in await rows(session, _KNOWN, about):
+            return _remembered(known, fingerprint)
+        raise
     answer = {
         "fingerprint": fingerprint,
         "status": response.status_code,
@@ -161,6 +170,12 @@ async def _once(
     }
     await rows(session, _REMEMBER, about | answer)
     return response
+
+
+def _remembered(known: Any, fingerprint: bytes) -> Response:
+    if known.fingerprint != fingerprint:
+        raise KeyReused
+    return Response(known.body, known.status, media_type="application/json")
 
 
 def _broken(error: IntegrityError) -> str | None:

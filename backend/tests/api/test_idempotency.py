@@ -4,6 +4,7 @@ import ast
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import pytest
 from sqlalchemy import text
 
 import app
+from app.api import transaction
 from app.bootstrap import Resources
 from app.core.database import unit_of_work
+from app.core.queueing import Queue
 from tests.app_fixtures import Clients, create_portfolio, for_new_user
 
 
@@ -73,6 +76,32 @@ async def test_a_refused_order_does_not_use_up_its_key(
 ) -> None:
     assert (await send(client, "later", portfolio_id, quantity=10**6)).status_code == 422
     assert (await send(client, "later", portfolio_id)).status_code == 201
+
+
+async def test_a_repeat_in_another_process_that_sees_the_shares_gone_gets_the_first_answer(
+    clients: Clients, resources: Resources, portfolio_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = transaction._CLAIM
+    late = claim.replace(
+        "FROM (VALUES (1))", "FROM (SELECT pg_sleep(0.6)::text AS it) AS slept, (VALUES (1))"
+    )
+    late = late.replace("SELECT pg_try", "SELECT slept.it IS NOT NULL AND pg_try")
+    async with clients(resources) as one, clients(replace(resources, queue=Queue())) as other:
+        order = {"portfolio_id": portfolio_id, "ticker": "AAA", "quantity": "5"}
+        bought = await one.post("/api/trades", json={**order, "side": "buy"})
+        assert bought.status_code == 201
+
+        async def sell(client: httpx2.AsyncClient) -> httpx2.Response:
+            headers = {"Idempotency-Key": f"sold {portfolio_id}"}
+            return await client.post("/api/trades", json={**order, "side": "sell"}, headers=headers)
+
+        monkeypatch.setattr(transaction, "_CLAIM", late)
+        waiting = asyncio.create_task(sell(other))
+        await asyncio.sleep(0.3)
+        monkeypatch.setattr(transaction, "_CLAIM", claim)
+        first, second = await sell(one), await waiting
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.content == second.content
 
 
 async def test_keys_belong_to_their_user(
