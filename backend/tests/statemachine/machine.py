@@ -116,11 +116,13 @@ class Books(Driver):
     @rule(which=st.integers(0, 20), crash=CRASHES)
     def cancel(self, which: int, crash: str | None) -> None:
         waiting = [order for order in self.model.orders.values() if order.is_open]
-        order = waiting[which % len(waiting)]
+        self.cancel_order(waiting[which % len(waiting)].id, crash)
+
+    def cancel_order(self, order_id: UUID, crash: str | None = None) -> None:
         self.both(
-            lambda model: model.cancel(order.id),
+            lambda model: model.cancel(order_id),
             lambda session, market, portfolio: orders.cancel(
-                session, market, portfolio, order.id, now=self.world.clock()
+                session, market, portfolio, order_id, now=self.world.clock()
             ),
             crash,
         )
@@ -160,10 +162,13 @@ class Books(Driver):
             min_size=1,
             max_size=len(LETTERS),
             unique_by=lambda line: line[0],
-        )
+        ),
+        times=st.integers(0, 2),
+        crash=CRASHES,
     )
-    def propose(self, lines: list[tuple[int, str, int]]) -> None:
-        """A stored proposal: whatever its lines are, what follows from them is proved."""
+    def propose(self, lines: list[tuple[int, str, int]], times: int, crash: str | None) -> None:
+        """A stored proposal, perhaps executed, and executed again; its lines are drawn, what
+        follows from them is proved."""
         number: list[int] = []
         sized = tuple(
             (etf, side if self.model.held(etf) or not shares % 8 else BUY, Fraction(shares))
@@ -186,12 +191,16 @@ class Books(Driver):
         proposal = self.both(expected, do)
         if proposal is not None:
             self.model.proposals[number[0]] = proposal
+            self.execute_times(number[0], times, crash)
 
     @precondition(lambda self: self.model.proposals)
-    @rule(back=st.integers(0, 2), times=st.integers(1, 2), crash=CRASHES)
-    def execute(self, back: int, times: int, crash: str | None) -> None:
-        """Execute a proposal, also one that was executed."""
-        number = sorted(self.model.proposals)[-1 - min(back, len(self.model.proposals) - 1)]
+    @rule(back=st.integers(0, 2), crash=CRASHES)
+    def execute(self, back: int, crash: str | None) -> None:
+        """Execute a proposal of before, also one that was executed."""
+        known = sorted(self.model.proposals)
+        self.execute_times(known[-1 - min(back, len(known) - 1)], 1, crash)
+
+    def execute_times(self, number: int, times: int, crash: str | None) -> None:
         lines = self.model.proposals[number].lines
         ids = [
             id_of(f"event:{number}", Side(side), self.tape.ticker(etf)) for etf, side, _ in lines
@@ -208,12 +217,15 @@ class Books(Driver):
             crash,
         )
 
-    @rule(attended=st.booleans(), times=st.integers(1, 2), crash=CRASHES)
-    def check_stops(self, *, attended: bool, times: int, crash: str | None) -> None:
-        """Look at the stops, also twice: the second look finds what the first has done."""
-
+    @rule(attended=st.booleans(), times=st.integers(1, 2), cancel=st.booleans(), crash=CRASHES)
+    def check_stops(self, *, attended: bool, times: int, cancel: bool, crash: str | None) -> None:
+        """Look at the stops, also twice: the second look finds what the first has done, even where
+        its owner has cancelled that."""
         for _ in range(times):
             self.check_once(self.world.clock(), crash, attended=attended)
+            for order in list(self.model.orders.values()) if cancel else ():
+                if order.is_open and order.origin == "stop":
+                    self.cancel_order(order.id)
 
     def check_once(self, made: datetime, crash: str | None, *, attended: bool) -> None:
         def id_for(etf: int, opened_on: int) -> UUID:

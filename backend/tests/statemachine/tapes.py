@@ -20,7 +20,7 @@ beyond them, in thousandths. None: no bar that day."""
 
 
 def moves() -> st.SearchStrategy[Move]:
-    change = st.sampled_from([0, 0, 1, -1, 3, -3, 7, -7, 15, -14])
+    change = st.sampled_from([0, 1, -1, 3, -3, 7, -7, 15, -14, -14])
     wick = st.sampled_from([0, 5, 30])
     bars = st.tuples(change, change, wick, wick)
     return st.one_of(st.none(), bars, bars, bars, bars)
