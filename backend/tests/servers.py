@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import psycopg
 import redis
@@ -116,7 +116,7 @@ def new_run() -> Iterator[Run]:
 @contextmanager
 def redis_of_worker(urls: ServerUrls, worker: int) -> Iterator[str]:
     """The URL of an empty Redis database: the given number, counted on by worker."""
-    url = _redis_database(urls.redis, worker)
+    url = redis_database(urls.redis, worker)
     with redis.Redis.from_url(url) as client:
         client.flushdb()
         yield url
@@ -162,12 +162,14 @@ def _drop(connection: psycopg.Connection[tuple[object, ...]], name: str) -> None
     )
 
 
-def _redis_database(url: str, worker: int) -> str:
+def redis_database(url: str, further: int) -> str:
+    """The same server with a database so many numbers further on."""
     parts = urlsplit(url)
     if parts.scheme == "unix":
-        return urlunsplit(parts._replace(query=f"db={worker % REDIS_DATABASES}"))
+        given = int(dict(parse_qsl(parts.query)).get("db", 0))
+        return urlunsplit(parts._replace(query=f"db={(given + further) % REDIS_DATABASES}"))
     given = int(parts.path.strip("/") or 0)
-    return urlunsplit(parts._replace(path=f"/{(given + worker) % REDIS_DATABASES}"))
+    return urlunsplit(parts._replace(path=f"/{(given + further) % REDIS_DATABASES}"))
 
 
 def _silent(_message: str) -> None:

@@ -164,3 +164,20 @@ async def test_a_name_that_is_no_order_id_is_refused(
     client: httpx2.AsyncClient, portfolio_id: int
 ) -> None:
     assert (await client.get(f"/api/orders/{portfolio_id}/first")).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("order", "reason"),
+    [
+        ({"quantity": "3400", "limit_price": "30.00"}, "insufficient-cash"),
+        ({"side": "sell", "quantity": "11", "limit_price": "900.00"}, "insufficient-shares"),
+    ],
+)
+async def test_an_order_that_could_not_be_filled_as_things_stand_is_not_kept(
+    client: httpx2.AsyncClient, portfolio_id: int, order: dict[str, Any], reason: str
+) -> None:
+    await trade(client, portfolio_id)
+    body = {"portfolio_id": portfolio_id, "ticker": "AAA", "side": "buy", "order_type": "limit"}
+    refused = await client.post("/api/trades", json={**body, **order})
+    assert (refused.status_code, refused.json()["type"]) == (422, f"urn:etftrader:{reason}")
+    assert len(await listed(client, portfolio_id)) == 1

@@ -27,11 +27,12 @@ PATIENCE = 30.0
 
 @dataclass(slots=True)
 class Actor:
-    """One request; it stops before each of its statements."""
+    """One request; it stops before each of its statements, of which `waits_at` is the latest."""
 
     _send: Send
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
     _turn: asyncio.Event = field(default_factory=asyncio.Event)
+    waits_at: str | None = None
     _backend: int | None = None
     _task: asyncio.Task[httpx2.Response] | None = None
 
@@ -48,6 +49,7 @@ class Actor:
 
     async def before(self, statement: Statement) -> None:
         self._backend = statement.backend
+        self.waits_at = statement.text
         self._arrived.set()
         await self._turn.wait()
         self._turn.clear()

@@ -6,13 +6,9 @@ before the next one. Another process answers the repeat.
 """
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -22,30 +18,14 @@ from tests.app_fixtures import Clients, for_new_user
 from tests.faults import books, scenes
 from tests.faults.cases import CASES, told, undisturbed
 from tests.faults.dying import DIED
+from tests.faults.forking import Forking, forking
 from tests.faults.servers import gone
 from tests.faults.statements import COMMIT
 
-BACKEND = Path(__file__).parents[2]
-
-
-@dataclass(frozen=True, slots=True)
-class Mortal:
-    """A process that forks one that dies, again and again."""
-
-    process: subprocess.Popen[str]
-
-    def serve(self, order: dict[str, Any]) -> tuple[int, list[Any]]:
-        """The exit code, and the backend and statement at the end, or the status and answer."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(order) + "\n")
-        self.process.stdin.flush()
-        code, said = json.loads(self.process.stdout.readline())
-        return code, json.loads(said)
-
 
 @pytest.fixture(scope="module")
-def mortal(shared_resources: Resources) -> Iterator[Mortal]:
+def mortal(shared_resources: Resources) -> Iterator[Forking]:
+    """Forks a process that serves one request and may die of it."""
     about = shared_resources.settings
     assert about.database_url is not None
     assert about.redis_url is not None
@@ -54,18 +34,13 @@ def mortal(shared_resources: Resources) -> Iterator[Mortal]:
         "redis_url": about.redis_url.get_secret_value(),
         "data_dir": str(about.data_dir),
     }
-    command = [sys.executable, "-m", "tests.faults.dying", json.dumps(settings)]
-    with subprocess.Popen(
-        command, cwd=BACKEND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        yield Mortal(process)
-        assert process.stdin is not None
-        process.stdin.close()
+    with forking("tests.faults.dying", json.dumps(settings)) as process:
+        yield process
 
 
 @pytest.mark.parametrize("case", CASES)
 async def test_whatever_the_process_died_of_the_repeat_makes_the_new_book_once(
-    case: str, clients: Clients, resources: Resources, mortal: Mortal
+    case: str, clients: Clients, resources: Resources, mortal: Forking
 ) -> None:
     ends = Ends(case, clients, mortal, await undisturbed(clients, resources, *CASES[case]))
     passed: list[str] = []
@@ -84,7 +59,7 @@ class Ends:
 
     case: str
     clients: Clients
-    mortal: Mortal
+    mortal: Forking
     new: str
 
     async def at(self, at: int, owner: Resources, *, late: bool = False) -> str | None:
@@ -98,7 +73,8 @@ class Ends:
             path, body = request.filled(ids)
             order = {"owner_id": owner.owner_id, "key": key, "at": at, "late": late}
             about = {"method": request.method, "path": path, "body": body}
-            code, (where, what) = self.mortal.serve(order | about)
+            code, said = self.mortal.ask(order | about)
+            where, what = json.loads(said)
             if code == DIED:
                 await gone(owner, where)
             else:

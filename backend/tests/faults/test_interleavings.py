@@ -6,6 +6,7 @@ changes, is not read in between (`RECHECK_SECONDS`), or the orders would be many
 same.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -26,8 +27,8 @@ from app.services import checking
 from tests.app_fixtures import Clients, for_new_user
 from tests.faults import books, scenes
 from tests.faults.scenes import Ids, Opening, Request, cash, patch, trade
-from tests.faults.schedules import Played, Probe, play
-from tests.faults.statements import hooked
+from tests.faults.schedules import PATIENCE, Actor, Played, Probe, play
+from tests.faults.statements import COMMIT, hooked
 
 # Of some 9,400 USD each purchase takes more than half, of the ten shares each sale more than half.
 BUY = trade("buy", notional="6000")
@@ -113,6 +114,25 @@ async def test_in_every_order_of_the_same_request_twice_it_is_done_once(
             assert told == once, order
         else:
             assert _book_in(told) == _book_in(once), order
+
+
+async def test_who_repeats_a_key_that_is_worked_on_is_told_so_at_once(
+    clients: Clients, resources: Resources, probe: Probe
+) -> None:
+    owner, key = await for_new_user(resources), str(uuid4())
+    async with clients(owner) as client, clients(replace(owner, queue=Queue())) as other:
+        ids = await scenes.held(client)
+        first = Actor(partial(SELL.send, client, ids, key)).start()
+        await first.settled(probe)
+        while first.waits_at != COMMIT:
+            first.step()
+            await first.settled(probe)
+        async with asyncio.timeout(PATIENCE):
+            refused = await SELL.send(other, ids, key)
+        assert (refused.status_code, refused.headers["Retry-After"]) == (409, "1")
+        first.step()
+        await first.settled(probe)
+        assert (await SELL.send(other, ids, key)).content == first.answer().content
 
 
 def _book_in(told: str) -> list[str]:

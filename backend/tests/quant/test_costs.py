@@ -182,3 +182,12 @@ def test_an_order_without_a_clean_quantity_and_price_is_refused(bad: str) -> Non
         Order(Side.BUY, Decimal(bad), Decimal(1))
     with pytest.raises(ValueError, match="reference"):
         Order(Side.BUY, Decimal(1), Decimal(bad))
+
+
+@pytest.mark.parametrize(
+    ("price", "gross"),
+    [("0.125", "0.12"), ("0.135", "0.14"), ("2.354999", "2.35"), ("2.345001", "2.35")],
+)
+def test_the_value_of_a_fill_is_rounded_half_even_and_once(price: str, gross: str) -> None:
+    fill = FREE.fill(Order(Side.BUY, Decimal(1), Decimal(price)))
+    assert fill.gross == -fill.net == Decimal(gross)

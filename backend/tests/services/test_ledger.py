@@ -166,3 +166,29 @@ async def test_a_purchase_opens_a_lot_with_its_fee_and_a_sale_closes_the_oldest(
     )
     (left,) = (await ledger.read_lots(session, portfolio.id)).values()
     assert left == (Lot(3, LATE, Decimal(8), Decimal("160.80")),)
+
+
+@pytest.mark.parametrize(("method", "closed"), [("fifo", 2), ("lifo", 4), ("hifo", 3)])
+async def test_a_sale_closes_lots_by_the_method_of_its_portfolio(
+    session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio, method: str, closed: int
+) -> None:
+    portfolio.settings = {**portfolio.settings, "lot_method": method}
+    lots = [bought(market, "AAA", 10, cost) for cost in ("101", "301", "201")]
+    await booked(session, portfolio, *lots, now=NOW)
+    (sale,) = await booked(session, portfolio, sold(market, "AAA", 1, "20"), now=NOW)
+    assert sale.entry.closed_lots is not None
+    assert [lot.number for lot in sale.entry.closed_lots] == [closed]
+
+
+async def test_a_split_multiplies_position_and_lots_alike(
+    session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio
+) -> None:
+    await booked(session, portfolio, bought(market, "AAA", 10, "101", EARLY), now=NOW)
+    etf_id = market.etfs[market.row("AAA")].id
+    split = Entry(
+        EntryKind.SPLIT, LATE, Decimal(0), "test", "test", etf_id=etf_id, quantity=Decimal(10)
+    )
+    await booked(session, portfolio, split, now=NOW)
+    assert (await ledger.read_holdings(session, portfolio.id))[etf_id].quantity == 20
+    lots = (await ledger.read_lots(session, portfolio.id))[etf_id]
+    assert lots == (Lot(2, EARLY, Decimal(20), Decimal(101)),)

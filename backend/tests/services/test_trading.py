@@ -16,6 +16,7 @@ from app.quant.costs import Side
 from app.schemas.settings import default_settings
 from app.services import ledger, portfolios, pricing, trading
 from app.services.desk import Batch, LineStatus
+from app.services.order_life import id_of
 from tests.small_market import CLOSED, SILENT
 
 NOW = datetime(2025, 7, 1, 9, tzinfo=UTC)
@@ -120,3 +121,31 @@ async def test_a_closed_portfolio_trades_nothing(
     portfolio.status = PortfolioStatus.CLOSED
     with pytest.raises(PortfolioClosed):
         await run(session, market, portfolio, proposed(market, "AAA", Side.BUY, "1"))
+
+
+async def test_the_orders_of_a_batch_have_their_ids_from_its_source(
+    session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio
+) -> None:
+    batch = Batch(OrderOrigin.USER, f"test:{uuid4()}")
+    orders = [proposed(market, ticker, Side.BUY, "1") for ticker in ("AAA", "BBB")]
+    outcomes = await trading.execute(
+        session, market, portfolio, orders, as_of=market.latest_session, now=NOW, batch=batch
+    )
+    assert [line.life and line.life.id for line in outcomes] == [
+        id_of(batch.source, Side.BUY, ticker) for ticker in ("AAA", "BBB")
+    ]
+
+
+async def test_what_is_filled_is_what_is_booked(
+    session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio
+) -> None:
+    (line,) = await run(session, market, portfolio, proposed(market, "AAA", Side.BUY, "3"))
+    assert line.trade is not None
+    entry = line.trade.booked.entry
+    assert (entry.quantity, entry.fee) == (Decimal(3), Decimal("1.00"))
+    assert entry.price is not None
+    assert entry.amount == -(round(3 * entry.price, 2) + 1)
+    book = await ledger.current_book(session, portfolio)
+    assert book.cash == 10_000 + entry.amount
+    (held,) = book.holdings.values()
+    assert (held.quantity, held.cost_basis) == (Decimal(3), -entry.amount - 1)
