@@ -88,7 +88,7 @@ def _create_tables() -> None:
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("trigger", sa.String(length=200), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("kind IN ('stop', 'drawdown')", name=op.f("ck_alerts_kind_is_known")),
+        sa.CheckConstraint("kind IN ('stop', 'drawdown', 'action')", name=op.f("ck_alerts_kind_is_known")),
         sa.ForeignKeyConstraint(["etf_id"], ["etfs.id"], name=op.f("fk_alerts_etf_id_etfs")),
         sa.ForeignKeyConstraint(
             ["portfolio_id"], ["portfolios.id"], name=op.f("fk_alerts_portfolio_id_portfolios")

@@ -11,6 +11,7 @@ from app.models.columns import Code, Instant, Serial, Words
 class AlertKind(StrEnum):
     STOP = "stop"
     DRAWDOWN = "drawdown"
+    ACTION = "action"
 
 
 class Alert(Base):
@@ -19,7 +20,7 @@ class Alert(Base):
     __tablename__ = "alerts"
     __table_args__ = (
         UniqueConstraint("portfolio_id", "trigger"),
-        CheckConstraint("kind IN ('stop', 'drawdown')", name="kind_is_known"),
+        CheckConstraint("kind IN ('stop', 'drawdown', 'action')", name="kind_is_known"),
         Index(None, "portfolio_id", "id"),
     )
 

@@ -187,8 +187,9 @@ def assess(holding: Holding, policy: StopPolicy, limit: Threshold) -> StopStatus
     ordered = rules(policy, limit)
     reference = ordered[0].reference(holding)
     stop = stop_price(reference, limit.fall)
-    if holding.price is None or holding.price_state in UNMEASURED:
-        missing = Missing(f"the price is {holding.price_state}")
+    unmeasured = _unmeasured(holding, reference)
+    if unmeasured is not None or holding.price is None:
+        missing = Missing(unmeasured or "the price is missing")
         return StopStatus(
             limit.fall, stop, missing, missing, at_risk=False, exit=None, note=_note(holding)
         )
@@ -206,6 +207,13 @@ def assess(holding: Holding, policy: StopPolicy, limit: Threshold) -> StopStatus
 
 
 UNMEASURED = frozenset({PriceState.MISSING, PriceState.QUARANTINED})
+
+
+def _unmeasured(holding: Holding, reference: Decimal) -> str | None:
+    """Why there is no fall to measure."""
+    if holding.price is None or holding.price_state in UNMEASURED:
+        return f"the price is {holding.price_state}"
+    return None if reference > 0 else "what was paid per share rounds to nothing"
 
 
 def stop_price(reference: Decimal, fall: float) -> Decimal:

@@ -27,7 +27,9 @@ class AlertRead(Output):
     portfolio: str = Field(description="The portfolio's name")
     market: str = Field(examples=["us"])
     simulated: bool
-    kind: AlertKind = Field(description="A position's stop, or the portfolio's drawdown rule")
+    kind: AlertKind = Field(
+        description="A position's stop, the drawdown rule, or a corporate action left open"
+    )
     ticker: str | None = Field(description="Null where it is about the whole portfolio")
     session: date = Field(description="The session whose close it is about")
     message: str

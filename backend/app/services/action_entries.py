@@ -132,8 +132,13 @@ class ActionDesk:
             return NONE
         session = self._session(action.ex_date)
         left = history.remaining(action, session)
-        if not left.old or (so_far.times and history.held_in_ledger() <= 0):
+        if not left.old:
             return NONE
+        if so_far.times and history.held_in_ledger() <= 0:
+            raise CannotBook(
+                "it was booked with another ratio that left no shares: what is missing is yours "
+                "to book as cash"
+            )
         last = self._last(action.etf_id, session)
         step = strategy.order_settings(self.rules).step if last else MICRO
         exact = left.old * valuation.exact_ratio(action.ratio)

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import NotFound
+from app.market_data.snapshot import Action
 from app.models import Alert, AlertKind, Etf, Market, Portfolio, owned_portfolio
 from app.schemas.alert import AlertFilter, AlertRead
 from app.services.exposure import Standing
@@ -64,6 +65,18 @@ def of_exposure(
     )
     trigger = f"drawdown:{word}:{on}"
     return [NewAlert(portfolio_id, AlertKind.DRAWDOWN, None, on, message, trigger)]
+
+
+def of_action_left_open(portfolio_id: int, action: Action, reason: str) -> NewAlert:
+    """A corporate action that could not be booked: told once for each value that it had."""
+    return NewAlert(
+        portfolio_id,
+        AlertKind.ACTION,
+        action.etf_id,
+        action.ex_date,
+        f"The {action.kind.replace('_', ' ')} of {action.ex_date} is not in the book: {reason}.",
+        f"action:{action.id}:{action.value}",
+    )
 
 
 async def give(

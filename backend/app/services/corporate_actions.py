@@ -22,14 +22,17 @@ from app.core.money import ZERO
 from app.market_data.snapshot import Action, MarketSnapshot
 from app.models import ActionKind, EntryKind, Portfolio, PortfolioStatus
 from app.schemas.settings import PortfolioSettings
-from app.services import cash_history, entitlements, ledger, valuation
+from app.services import alerts, cash_history, entitlements, ledger, valuation
 from app.services.action_entries import ActionDesk, CannotBook, counts_on, place_in_time
 from app.services.cash_history import NotThereThen
 from app.services.entitlements import EtfHistory
 from app.services.entry import Booked, Entry
-from app.services.projection import Book, fold
+from app.services.projection import MAX_CASH, MAX_SHARES, Book, fold
 
 log = structlog.get_logger()
+
+MOST_AT_ONCE = MAX_CASH / 100
+"""USD of one action; more is a mistyped value rather than a payment."""
 
 ALWAYS = frozenset({ActionKind.TICKER_CHANGE, ActionKind.CLOSURE})
 """What is booked even where prices come adjusted; the rest is in such prices already."""
@@ -123,7 +126,8 @@ async def apply_due(
 ) -> tuple[Booked, ...]:
     """Book every action after `since` (left out: the opening) up to `until` that is not booked yet.
 
-    The caller holds the lock on the portfolio. What is left open is logged. Raises PricesChanged.
+    The caller holds the lock on the portfolio. What is left open is logged, and its owner told.
+    Raises PricesChanged.
     """
     span = (portfolio.opened_on if since is None else since, until)
     due = await find_due(session, market, portfolio, span)
@@ -136,6 +140,10 @@ async def apply_due(
             ex_date=each.action.ex_date.isoformat(),
             reason=each.reason,
         )
+    open_ones = [
+        alerts.of_action_left_open(portfolio.id, each.action, each.reason) for each in due.left_open
+    ]
+    await alerts.give(session, open_ones, now=now)
     return await ledger.book_all(session, portfolio, due.entries, now=now)
 
 
@@ -168,6 +176,7 @@ async def find_due(
         history = histories[action.etf_id]
         try:
             made = desk.entries(action, history)
+            _require_room(made, history)
             if sum(entry.amount for entry in made) < 0:
                 flows = await cash_history.read(session, account.id)
                 cash_history.require_enough([*flows, *entries], made)
@@ -184,6 +193,15 @@ async def find_due(
         if action.etf_id in stuck
     ]
     return Due(tuple(entries), tuple(left_open))
+
+
+def _require_room(made: Sequence[Entry], history: EtfHistory) -> None:
+    held = history.held()
+    for entry in made:
+        if entry.kind is EntryKind.SPLIT and held + (entry.quantity or ZERO) >= MAX_SHARES:
+            raise CannotBook("it would leave more shares than a portfolio can hold")
+        if abs(entry.amount) >= MOST_AT_ONCE:
+            raise CannotBook("it would pay more money than a portfolio can hold")
 
 
 def _in_bookable_order(

@@ -120,3 +120,12 @@ def test_distance_breach_and_risk_agree_with_exact_fractions(
     assert status.drawdown == pytest.approx(float(drawdown))
     assert status.distance == pytest.approx(float(limit - drawdown))
     assert Fraction(stop_price(entry, fall)) == Fraction(entry) * (1 - limit)
+
+
+def test_a_position_that_cost_next_to_nothing_is_not_measured_and_never_sold() -> None:
+    gift = Holding("AAA", Decimal(0), Decimal(0), Decimal(100))
+    status = assess(gift, StopPolicy(), threshold(StopPolicy(), None))
+    assert status.exit is None
+    assert not status.at_risk
+    assert isinstance(status.drawdown, Missing)
+    assert "rounds to nothing" in status.drawdown.reason

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.bootstrap import Resources
 from app.market_data.snapshot import MarketSnapshot
-from app.models import ActionKind, EntryKind, LedgerEntry, Order, OrderOrigin, Portfolio
+from app.models import ActionKind, Alert, EntryKind, LedgerEntry, Order, OrderOrigin, Portfolio
 from app.quant.costs import Side
 from app.schemas.cash import CashCreate
 from app.schemas.settings import DividendDay
@@ -283,6 +283,30 @@ async def test_a_corrected_split_of_shares_that_are_gone_changes_nothing(
     await settled(session, split, portfolio)
     assert portfolio.cash == cash
     assert await ledger.read_holdings(session, portfolio.id) == {}
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "said"),
+    [("0.001", "0.5", "left no shares"), ("9999999999", None, None), ("2", "9999999999", None)],
+)
+async def test_a_split_that_cannot_be_booked_is_told_and_stops_nothing_else(
+    session: AsyncSession,
+    market: MarketSnapshot,
+    resources: Resources,
+    *,
+    first: str,
+    then: str | None,
+    said: str | None,
+) -> None:
+    portfolio = await held(session, flat(market), resources, shares=500)
+    split = await learned(session, flat(market), ActionKind.SPLIT, back=8, value=first)
+    await settled(session, split, portfolio)
+    if then is not None:
+        split = await learned(session, split, ActionKind.SPLIT, back=8, value=then)
+        await settled(session, split, portfolio)
+    (alert,) = await session.scalars(select(Alert).where(Alert.portfolio_id == portfolio.id))
+    assert (said or "more shares than a portfolio can hold") in alert.message
+    assert portfolio.settled_version == split.data_version
 
 
 async def test_a_late_split_corrects_what_was_booked_after_its_day(
