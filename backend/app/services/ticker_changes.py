@@ -73,6 +73,7 @@ async def record(
         if known != change.new:
             raise OtherChange(change, known)
         return Merged(unchanged=1)
+    await _lock_portfolios(connection, market)
     kept, merged_from = await _one_etf(connection, market, change)
     await connection.execute(
         """
@@ -83,6 +84,14 @@ async def record(
     )
     await _rename_wishes(connection, market, change)
     return Merged(added=1, first_difference=merged_from)
+
+
+async def _lock_portfolios(connection: Connection, market: str) -> None:
+    """Trades lock their portfolio and then look at its ETFs: whoever changes an ETF's ticker, which
+    shuts them out, takes both in the same order."""
+    await connection.execute(
+        "SELECT FROM portfolios WHERE market = %s ORDER BY id FOR UPDATE", [market]
+    )
 
 
 async def _successor(connection: Connection, market: str, change: TickerChange) -> str | None:

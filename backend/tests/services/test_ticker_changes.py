@@ -249,3 +249,24 @@ async def test_the_same_change_in_two_imports_at_once_is_made_once(sessions: Ses
         *(arrive(sessions, actions=change("AAA", "BBB")) for _ in range(3))
     )
     assert sorted(report.changed for report in reports) == [False, False, True]
+
+
+async def test_a_trade_under_way_and_a_change_of_its_ticker_take_turns(sessions: Sessions) -> None:
+    """A trade locks its portfolio first and its ETF, by a foreign key, last."""
+    await arrive(sessions, bars=bars("AAA", *DAYS))
+    etf_id = (await etfs(sessions))["AAA"]
+    await traded(sessions, etf_id)
+    async with unit_of_work(sessions) as session:
+        await session.execute(text("SELECT FROM portfolios FOR UPDATE"))
+        renaming = asyncio.create_task(arrive(sessions, actions=change("AAA", "BBB")))
+        await _until_somebody_waits(sessions)
+        await session.execute(text("SELECT FROM etfs WHERE id = :id FOR KEY SHARE"), {"id": etf_id})
+    await renaming
+    assert await etfs(sessions) == {"BBB": etf_id}
+
+
+async def _until_somebody_waits(sessions: Sessions) -> None:
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    async with asyncio.timeout(20):
+        while not (await rows(sessions, waiting))[0][0]:
+            await asyncio.sleep(0.02)
