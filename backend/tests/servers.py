@@ -106,9 +106,12 @@ class Run:
 def new_run() -> Iterator[Run]:
     """A folder for this run, removed at its end, or by the next run if this one is killed."""
     _clean_after_killed_runs()
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    with (folder / "owner").open("w") as owner:
+    unnamed = Path(tempfile.mkdtemp(prefix="etftrader-new-"))
+    with (unnamed / "owner").open("w") as owner:
         fcntl.flock(owner, fcntl.LOCK_EX)
+        # Under its name only once it is owned: another run takes what has no owner for left behind.
+        folder = unnamed.with_name(PREFIX + unnamed.name.removeprefix("etftrader-new-"))
+        unnamed.rename(folder)
         yield Run(folder)
         Run(folder).clean()
 

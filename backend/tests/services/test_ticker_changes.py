@@ -268,5 +268,5 @@ async def test_a_trade_under_way_and_a_change_of_its_ticker_take_turns(sessions:
 async def _until_somebody_waits(sessions: Sessions) -> None:
     waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
     async with asyncio.timeout(20):
-        while not (await rows(sessions, waiting))[0][0]:
+        while not (await rows(sessions, waiting))[0][0]:  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0.02)
