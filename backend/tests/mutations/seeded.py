@@ -34,6 +34,7 @@ RESTING = "tests/services/test_resting.py"
 ACTIONS = "tests/services/test_action_entries.py"
 DIVIDENDS_AND_SPLITS = "tests/services/test_corporate_actions.py"
 STOPS = "tests/services/test_stopping.py"
+VERDICTS = "tests/services/test_verdicts.py"
 _INTERLEAVINGS = "tests/faults/test_interleavings.py"
 _EVERY_ORDER = "test_every_order_of_two_requests_ends_as_one_after_the_other"
 
@@ -388,18 +389,25 @@ LOTS_AND_GAINS = (
 
 MARKET = (
     Seeded(
-        "a dividend is credited twice",
+        "a dividend is booked again and again",
         f"{SERVICES}/action_entries.py",
         "if so_far.times and not amount and so_far.value == per_share:",
         "if so_far.times > 1:",
-        f"{DIVIDENDS_AND_SPLITS}::test_a_dividend_is_credited_once_on_the_shares_of_the_close_before",
+        f"{ACTIONS}::test_tax_is_withheld_as_an_entry_of_its_own_and_follows_corrections",
+    ),
+    Seeded(
+        "a dividend is credited twice",
+        f"{SERVICES}/action_entries.py",
+        "amount = to_cents(shares * per_share) - so_far.amount",
+        "amount = to_cents(shares * per_share)",
+        f"{ACTIONS}::test_a_correction_is_booked_once_and_corrects_the_values_from_its_day_on",
     ),
     Seeded(
         "who buys on the ex-date gets the dividend",
         f"{SERVICES}/entitlements.py",
         "(each.shares for each in self.past if each.session < session)",
         "(each.shares for each in self.past if each.session <= session)",
-        f"{DIVIDENDS_AND_SPLITS}::test_shares_bought_on_the_ex_date_are_not_entitled",
+        f"{DIVIDENDS_AND_SPLITS}::test_a_purchase_on_the_ex_date_adds_nothing_to_the_dividend",
     ),
     Seeded(
         "tax is withheld from nobody",
@@ -479,14 +487,14 @@ STOPPING = (
         f"{SERVICES}/verdicts.py",
         "if watched.line.etf_id in done.ordered:",
         "if watched.line.etf_id in done.alerted:",
-        f"{STOPS}::test_fifty_restarts_with_an_open_stop_make_no_order",
+        f"{VERDICTS}::test_a_stop_acts_on_a_good_price_at_or_below_it_that_nothing_forbids_and_on_no_other",
     ),
     Seeded(
         "a stop acts again on the day it has acted",
         f"{SERVICES}/verdicts.py",
         "return Block.FIRED if order_id in done.order_ids else None",
         "return None",
-        f"{STOPS}::test_a_thousand_repeats_make_one_order",
+        f"{VERDICTS}::test_the_order_of_a_position_and_session_is_always_the_same_one",
     ),
 )
 

@@ -71,10 +71,15 @@ async def rebalanced(
 
 
 async def bought(
-    session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio, **shares: int
+    session: AsyncSession,
+    market: MarketSnapshot,
+    portfolio: Portfolio,
+    on: date | None = None,
+    /,
+    **shares: int,
 ) -> None:
-    """Shares by ticker, bought at the close the portfolio was opened on, without costs."""
-    on = portfolio.opened_on
+    """Shares by ticker, bought without costs at the close of `on`, the day of opening if None."""
+    on = on or portfolio.opened_on
     entries = [
         Entry(
             kind=EntryKind.BUY,

@@ -153,6 +153,21 @@ async def test_shares_bought_on_the_ex_date_are_not_entitled(
         assert booked == ()
 
 
+async def test_a_purchase_on_the_ex_date_adds_nothing_to_the_dividend(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    portfolio = await held(session, market, resources, AAA=100)
+    ex_date = lives.day(market, 10)
+    await lives.bought(session, market, portfolio, ex_date, AAA=50)
+    paying = await lives.with_action(
+        session, market, "AAA", ActionKind.DIVIDEND, ex_date=ex_date, value="0.52"
+    )
+    (dividend,) = await corporate_actions.apply_due(
+        session, paying, portfolio, until=market.latest_session, now=NOW
+    )
+    assert dividend.entry.amount == Decimal("52.00")
+
+
 async def test_a_dividend_on_the_day_of_a_split_is_per_new_share(
     session: AsyncSession, market: MarketSnapshot, resources: Resources
 ) -> None:
