@@ -189,7 +189,7 @@ def _sold(held: Holding | None, quantity: Decimal) -> Holding | None:
     owned = held.quantity if held else ZERO
     if held is None or quantity > owned:
         raise InsufficientShares(wanted=quantity, held=owned)
-    return _kept(held, owned - quantity, of=owned)
+    return _kept(held, owned - quantity, gone=quantity, of=owned)
 
 
 def _split(held: Holding | None, movement: Movement, added: Decimal) -> Holding | None:
@@ -200,19 +200,24 @@ def _split(held: Holding | None, movement: Movement, added: Decimal) -> Holding 
     after = held.quantity + added
     if after >= MAX_SHARES:
         raise TooLarge
+    price = movement.price or ZERO
     with localcontext(EXACT):
-        paid_out = movement.amount / movement.price if movement.price else ZERO
-        if paid_out >= 0:
-            return _kept(held, after, of=after + paid_out)
+        if not price or movement.amount >= 0:
+            gone, of = movement.amount, after * price + movement.amount
+            return _kept(held, after, gone=gone if price else ZERO, of=of)
         # A corrected split takes back a fraction, and with it the part of the basis that it took.
-        basis = to_cents(held.cost_basis * (held.quantity - paid_out) / held.quantity)
+        worth = held.quantity * price
+        basis = to_cents(held.cost_basis * (worth - movement.amount) / worth)
     return replace(held, quantity=after, cost_basis=basis) if after else None
 
 
-def _kept(held: Holding, quantity: Decimal, *, of: Decimal) -> Holding | None:
-    """What stays of a holding, `quantity` out of `of` shares, with its part of the basis."""
+def _kept(held: Holding, quantity: Decimal, *, gone: Decimal, of: Decimal) -> Holding | None:
+    """What stays of a holding once the part `gone / of` of it left, which its basis loses.
+
+    As one fraction, because a quotient that was rounded before would miss half a cent.
+    """
     if not quantity:
         return None
     with localcontext(EXACT):
-        basis = held.cost_basis - to_cents(held.cost_basis * (of - quantity) / of)
+        basis = held.cost_basis - (to_cents(held.cost_basis * gone / of) if gone else ZERO)
     return replace(held, quantity=quantity, cost_basis=basis)

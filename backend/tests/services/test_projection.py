@@ -205,6 +205,14 @@ def test_a_split_changes_shares_and_leaves_the_basis_of_those_kept(
     assert (held.quantity, held.cost_basis) == (Decimal(shares), Decimal(basis))
 
 
+def test_half_a_cent_of_the_basis_goes_to_the_even_cent_where_a_split_pays_out_a_third() -> None:
+    """Two thirds of a share of 36.00 are a quarter of 8/3: 771.14 / 4 = 192.785 leaves."""
+    reverse = split("-6", amount="24", price="36")
+    book = fold([deposit("1000"), buy("8", "771.14"), reverse])
+    held = book.holdings[1]
+    assert (held.quantity, held.cost_basis) == (2, Decimal("578.36"))
+
+
 def test_a_reverse_split_that_leaves_no_whole_share_is_paid_out() -> None:
     book = fold([deposit("1000"), buy("10", "300"), split("-10", "290", "580")])
     assert book.holdings == {}
