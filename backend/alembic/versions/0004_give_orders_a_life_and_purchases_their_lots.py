@@ -88,7 +88,9 @@ def _create_tables() -> None:
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("trigger", sa.String(length=200), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("kind IN ('stop', 'drawdown', 'action')", name=op.f("ck_alerts_kind_is_known")),
+        sa.CheckConstraint(
+            "kind IN ('stop', 'drawdown', 'action')", name=op.f("ck_alerts_kind_is_known")
+        ),
         sa.ForeignKeyConstraint(["etf_id"], ["etfs.id"], name=op.f("fk_alerts_etf_id_etfs")),
         sa.ForeignKeyConstraint(
             ["portfolio_id"], ["portfolios.id"], name=op.f("fk_alerts_portfolio_id_portfolios")
@@ -490,8 +492,25 @@ def _refuse_to_forget() -> None:
                 OR EXISTS (SELECT FROM corporate_actions WHERE kind NOT IN ('split', 'dividend'))
                 OR EXISTS (SELECT FROM orders WHERE state <> 'filled')
             """))
-    if found.scalar_one():
+    if found.scalar_one() or not _closed_oldest_first():
         raise CommandError(
             "The book has orders or entries that the older version cannot keep: "
             "restore a dump made before the upgrade instead."
         )
+
+
+def _closed_oldest_first() -> bool:
+    """Whether an upgrade would find the same lots again."""
+    entries = op.get_bind().execute(sa.text("""
+            SELECT portfolio_id, sequence, kind, etf_id, quantity, price, amount, session,
+                closed_lots
+            FROM ledger_entries WHERE kind IN ('buy', 'sell', 'split')
+            ORDER BY portfolio_id, sequence
+            """))
+    held: dict[tuple[int, int], tuple[Lot, ...]] = {}
+    for entry in entries:
+        key = entry.portfolio_id, entry.etf_id
+        held[key], closed = _after(held.get(key, ()), entry)
+        if closed != entry.closed_lots:
+            return False
+    return True

@@ -131,7 +131,7 @@ async def _portfolio_of(request: ExactRequest) -> int | None:
     if named is None:
         try:
             body = await request.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         named = body.get("portfolio_id") if isinstance(body, dict) else None
     if isinstance(named, str):
