@@ -210,7 +210,7 @@ def test_half_a_cent_of_the_basis_goes_to_the_even_cent_where_a_split_pays_out_a
     reverse = split("-6", amount="24", price="36")
     book = fold([deposit("1000"), buy("8", "771.14"), reverse])
     held = book.holdings[1]
-    assert (held.quantity, held.cost_basis) == (2, Decimal("578.36"))
+    assert (held.quantity, held.cost_basis) == (Decimal(2), Decimal("578.36"))
 
 
 def test_a_reverse_split_that_leaves_no_whole_share_is_paid_out() -> None:
