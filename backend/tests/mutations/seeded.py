@@ -221,7 +221,7 @@ BOOKING = (
     Seeded(
         "a sale leaves the cost basis as it was",
         f"{SERVICES}/projection.py",
-        "basis = held.cost_basis - to_cents(held.cost_basis * (of - quantity) / of)",
+        "basis = held.cost_basis - (to_cents(held.cost_basis * gone / of) if gone else ZERO)",
         "basis = held.cost_basis",
         f"{PROJECTION}::test_a_sale_takes_its_part_of_the_basis_to_the_cent_and_the_last_one_the_rest",
     ),
