@@ -61,7 +61,7 @@ class Driver(RuleBasedStateMachine):
         fractional=st.booleans(),
         method=st.sampled_from(list(LotMethod)),
         oversized=st.sampled_from(list(Oversized)),
-        volumes=st.tuples(*[st.sampled_from([2_000_000, 2_000_000, 0, 4_000, 200])] * len(LETTERS)),
+        volumes=st.tuples(*[st.sampled_from([2_000_000, 2_000_000, 0, 300, 90])] * len(LETTERS)),
         capital=st.sampled_from([5_000_000, 2_345_678, 9_999_999, 100_001]),
     )
     def open(

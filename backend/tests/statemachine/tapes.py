@@ -94,7 +94,8 @@ def wishes() -> st.SearchStrategy[Drawn]:
     amount = st.integers(1, 120)
     buys = st.tuples(st.just(BUY), st.sampled_from(["shares", "notional", "micros"]))
     sells = st.tuples(
-        st.just(SELL), st.sampled_from(["part", "all", "lots", "shares", "notional", "micros"])
+        st.just(SELL),
+        st.sampled_from(["part", "all", "lots", "lots", "shares", "notional", "micros"]),
     )
     prices = st.one_of(
         st.just((None, None)),
