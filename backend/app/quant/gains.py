@@ -12,7 +12,7 @@ is stated; the cost of the shares that replaced it is left as it was paid.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal, localcontext
@@ -147,6 +147,8 @@ class _Bought:
         self._days = [purchase.session for purchase in self._purchases]
         self._is_twin = is_twin
         self._matched: dict[int, Fraction] = {}
+        self._asked: Disposal | None = None
+        self._found: list[Purchase] = []
         self._sold: Mapping[int, Sequence[tuple[int, Fraction]]] = _sold(disposals)
 
     def washed(self, disposal: Disposal, line: Realised) -> Realised:
@@ -155,7 +157,11 @@ class _Bought:
             return line
         missing = wanted = Fraction(line.lot.quantity) * disposal.scale
         found: list[Replacement] = []
-        for purchase in self._candidates(disposal, line):
+        for purchase in self._candidates(disposal):
+            if not missing:
+                break
+            if purchase.place == line.lot.number:
+                continue
             taken = min(missing, self._available(purchase, disposal))
             if taken > 0:
                 before = self._matched.get(purchase.place, Fraction(0))
@@ -167,15 +173,21 @@ class _Bought:
             return line
         return replace(line, replaced_by=tuple(found), disallowed=disallowed)
 
-    def _candidates(self, disposal: Disposal, line: Realised) -> Iterator[Purchase]:
-        first = bisect_left(self._days, disposal.session - WASH_WINDOW)
-        end = bisect_right(self._days, disposal.session + WASH_WINDOW)
-        for purchase in self._purchases[first:end]:
-            if purchase.place != line.lot.number and (
-                purchase.asset == disposal.asset
-                or self._is_twin(disposal.asset, purchase.asset, disposal.session)
-            ):
-                yield purchase
+    def _candidates(self, disposal: Disposal) -> list[Purchase]:
+        """The purchases around a disposal that have shares left, found once for all its lines."""
+        if self._asked is not disposal:
+            first = bisect_left(self._days, disposal.session - WASH_WINDOW)
+            end = bisect_right(self._days, disposal.session + WASH_WINDOW)
+            self._asked, self._found = disposal, [
+                purchase
+                for purchase in self._purchases[first:end]
+                if self._available(purchase, disposal) > 0
+                and (
+                    purchase.asset == disposal.asset
+                    or self._is_twin(disposal.asset, purchase.asset, disposal.session)
+                )
+            ]
+        return self._found
 
     def _available(self, purchase: Purchase, disposal: Disposal) -> Fraction:
         """Shares that answered for no loss yet and, where bought before, were kept at the sale.

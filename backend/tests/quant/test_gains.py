@@ -161,6 +161,22 @@ def test_what_was_sold_before_the_loss_replaces_nothing() -> None:
     assert line.disallowed == 80
 
 
+def test_what_could_replace_a_sale_is_looked_for_once_however_many_lots_it_closes() -> None:
+    asked: list[int] = []
+
+    def is_twin(_: int, other: int, __: date) -> bool:
+        asked.append(other)
+        return True
+
+    lots = [closed(number, "1", "100", after(-40)) for number in range(1, 51)]
+    purchases = [bought(place, after(-1), "1", asset=VOO) for place in range(60, 90)]
+    gone = [bought(lot.number, after(-20), "1") for lot in lots]
+    lines = gains([sale(100, "4500", *lots)], [*purchases, *gone], is_twin)
+    assert asked == [VOO] * 30
+    replaced = [line.replaced_by[0].place for line in lines if line.replaced_by]
+    assert replaced == list(range(60, 90))
+
+
 def test_a_bought_share_answers_for_one_loss_only() -> None:
     second = sale(11, "800", closed(2, "10", "1000"), day=after(2))
     lines = gains([LOSS, second], [bought(10, after(1), "15")], same_bet)
