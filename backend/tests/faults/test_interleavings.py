@@ -6,7 +6,6 @@ changes, is not read in between (`RECHECK_SECONDS`), or the orders would be many
 same.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -27,7 +26,7 @@ from app.services import checking
 from tests.app_fixtures import Clients, for_new_user
 from tests.faults import books, scenes
 from tests.faults.scenes import Ids, Opening, Request, cash, patch, trade
-from tests.faults.schedules import PATIENCE, Actor, Played, Probe, play
+from tests.faults.schedules import Actor, Played, Probe, play
 from tests.faults.statements import COMMIT, hooked
 
 # Of some 9,400 USD each purchase takes more than half, of the ten shares each sale more than half.
@@ -116,7 +115,7 @@ async def test_in_every_order_of_the_same_request_twice_it_is_done_once(
             assert _book_in(told) == _book_in(once), order
 
 
-async def test_who_repeats_a_key_that_is_worked_on_is_told_so_at_once(
+async def test_who_repeats_a_key_that_is_worked_on_is_told_so_and_waits_for_nothing(
     clients: Clients, resources: Resources, probe: Probe
 ) -> None:
     owner, key = await for_new_user(resources), str(uuid4())
@@ -127,8 +126,13 @@ async def test_who_repeats_a_key_that_is_worked_on_is_told_so_at_once(
         while first.waits_at != COMMIT:
             first.step()
             await first.settled(probe)
-        async with asyncio.timeout(PATIENCE):
-            refused = await SELL.send(other, ids, key)
+        second = Actor(partial(SELL.send, other, ids, key)).start()
+        await second.settled(probe)
+        while second.ready:
+            second.step()
+            await second.settled(probe)
+        assert second.done, f"waits for a lock: {second.waits_at}"
+        refused = second.answer()
         assert (refused.status_code, refused.headers["Retry-After"]) == (409, "1")
         first.step()
         await first.settled(probe)

@@ -78,7 +78,7 @@ ONCE = (
         f"{API}/transaction.py",
         "pg_try_advisory_xact_lock(hashtextextended(%(name)s, 0)) AS locked",
         "true AS locked",
-        f"{_INTERLEAVINGS}::test_who_repeats_a_key_that_is_worked_on_is_told_so_at_once",
+        f"{_INTERLEAVINGS}::test_who_repeats_a_key_that_is_worked_on_is_told_so_and_waits_for_nothing",
     ),
     Seeded(
         "the answer is not kept",
