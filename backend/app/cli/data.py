@@ -170,6 +170,11 @@ def _show_market(found: MarketStatus, *, default: bool) -> None:
             for row in found.series
         ),
     )
+    print_line(
+        "Its prices are adjusted for dividends and splits."
+        if found.adjusted_only
+        else "Its prices are as traded: dividends and splits are booked from actions."
+    )
     scores = found.scores
     print_line(
         f"Scores of {scores.latest_session}: {scores.scored} ETFs have one, {scores.excluded} not."

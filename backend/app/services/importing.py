@@ -22,7 +22,7 @@ from app.market_data import validation
 from app.market_data.copying import driver_faults
 from app.market_data.validation import Reason, Sorted
 from app.models import DataImport, Market
-from app.services import deliveries, merging_actions, ticker_changes, turns
+from app.services import deliveries, merging_actions, price_kinds, ticker_changes, turns
 from app.services.arrivals import Arrival, Delivery, ImportReport, SeriesReport
 from app.services.deliveries import NamedFiles
 from app.services.merging import (
@@ -33,21 +33,11 @@ from app.services.merging import (
     merge_bars,
 )
 from app.services.merging_facts import merge_facts, merge_index
+from app.services.price_kinds import AlreadyAdjusted
 from app.services.quarantining import keep_refused
 from app.services.ticker_changes import followed
 
 BARS, FACTS, ACTIONS = "bars", "facts", "actions"
-
-
-class AlreadyAdjusted(Refused):
-    """A dividend or split for a market that has them in its prices."""
-
-    def __init__(self, market: str, kind: str, ticker: str, day: date) -> None:
-        super().__init__(
-            f"The prices of the market '{market}' are already adjusted for dividends and splits, "
-            f"so neither can be credited (the first is a {kind} of {ticker} on {day}): leave them "
-            "out, or start an empty market with traded prices by importing them with --traded."
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +83,8 @@ async def import_files(
 ) -> ImportReport:
     """Import those files that are given: bars, facts, the volatility index, corporate actions.
 
-    `traded`: prices are as traded, and `dividend` and `split_ratio` are read too; a market without
-    prices becomes one of traded prices. Raises `BadFile` before anything is written, `Refused` for
-    a simulated market, and what `import_arrival` raises.
+    `traded`: prices are as traded, and `dividend` and `split_ratio` are read too. Raises `BadFile`
+    before anything is written, `Refused` for a simulated market, and what `import_arrival` raises.
     """
     if await session.scalar(select(Market.simulated).where(Market.code == market)):
         raise Refused(f"The market '{market}' is simulated: real prices never mix with it.")
@@ -119,18 +108,19 @@ async def import_arrival(
     market: str,
     arrival: Arrival,
     *,
-    traded: bool = False,
+    traded: bool | None = None,
     now: datetime,
     data_version: UUID,
     progress: Progress,
 ) -> ImportReport:
     """Validate, merge and record, inside the transaction of `session`.
 
-    `data_version` becomes the market's if anything changes. With `traded` a market without prices
-    becomes one of prices as they were traded. A second import of the market waits
-    for the first. Raises `NotFound` for an unknown market, `NoMarketData` for actions of one
-    without prices, `Refused` for dividends and splits in a market of adjusted prices and for
-    changes of tickers that cannot be, and `Unavailable` when the database is away.
+    `data_version` becomes the market's if anything changes. `traded`: whether the bars are as they
+    were traded (True), adjusted (False), or of the market's kind whichever that is (None); a market
+    without bars becomes one of their kind. A second import of the market waits for the first.
+    Raises `NotFound` for an unknown market, `NoMarketData` for actions of one without prices,
+    `Refused` for bars of the other kind, for dividends and splits in a market of adjusted prices
+    and for changes of tickers that cannot be, and `Unavailable` when the database is away.
     """
     with driver_faults():
         connection = await driver_connection(session)
@@ -140,8 +130,8 @@ async def import_arrival(
         )
         if about is None:
             raise NotFound("market")
-        if traded and about.data_version is None:
-            about.adjusted_only = False
+        if arrival.bars is not None and traded is not None:
+            price_kinds.decide(about, traded=traded)
         actions = _actions_of(about, arrival)
         taken = await _take(connection, about, replace(arrival, actions=actions), now, progress)
         return await _record(session, about, taken, now=now, data_version=data_version)

@@ -18,6 +18,7 @@ from app.core.errors import BadFile, NotFound, Refused
 from app.market_data.files import BAR_COLUMNS, read_bars
 from app.services.arrivals import Arrival, Delivery, ImportReport
 from app.services.importing import import_arrival, import_files
+from app.services.price_kinds import KindsMixed
 from tests.shared_data import SHARED, needs_market_data
 
 NOW = datetime(2025, 7, 4, 12, tzinfo=UTC)
@@ -238,6 +239,63 @@ async def test_actions_belong_to_a_market_of_traded_prices(sessions: Sessions) -
     assert await rows(sessions, "SELECT ex_date, kind, value FROM corporate_actions") == [
         (DAYS[2], "dividend", Decimal("0.200000"))
     ]
+
+
+async def test_prices_of_two_kinds_never_mix_and_the_same_kind_goes_on(
+    sessions: Sessions, tmp_path: Path
+) -> None:
+    path = tmp_path / "prices.csv"
+    bars("AAA").write_csv(path)
+
+    async def bring(*, traded: bool) -> ImportReport:
+        async with unit_of_work(sessions) as session:
+            return await import_files(
+                session,
+                "us",
+                path,
+                traded=traded,
+                now=NOW,
+                data_version=uuid4(),
+                progress=ignore_progress,
+            )
+
+    await bring(traded=True)
+    assert not (await bring(traded=True)).changed
+    bars("AAA", close=100.5).write_csv(path)
+    with pytest.raises(KindsMixed, match=r"as they were traded.*with --traded"):
+        await bring(traded=False)
+    assert await stored(sessions) == bars("AAA").rows()
+
+
+async def test_traded_prices_are_refused_where_adjusted_ones_are(
+    sessions: Sessions, tmp_path: Path
+) -> None:
+    path = tmp_path / "prices.csv"
+    useless = bars("AAA").with_columns(close=pl.lit(0.0))
+    facts = tmp_path / "facts.csv"
+    facts.write_text("ticker,name\nAAA,The first\n")
+
+    async def bring(frame: pl.DataFrame, *, traded: bool, metadata: Path | None = None) -> None:
+        frame.write_csv(path)
+        async with unit_of_work(sessions) as session:
+            await import_files(
+                session,
+                "us",
+                path,
+                metadata=metadata,
+                traded=traded,
+                now=NOW,
+                data_version=uuid4(),
+                progress=ignore_progress,
+            )
+
+    await bring(useless, traded=True, metadata=facts)
+    await bring(bars("AAA"), traded=False)
+    await bring(bars("AAA", "BBB"), traded=False)
+    with pytest.raises(KindsMixed, match=r"adjusted for dividends and splits.*without --traded"):
+        await bring(bars("AAA", close=100.5), traded=True)
+    assert await stored(sessions) == bars("AAA", "BBB").rows()
+    assert await rows(sessions, "SELECT adjusted_only FROM markets WHERE code = 'us'") == [(True,)]
 
 
 async def test_markets_do_not_touch_each_other(sessions: Sessions) -> None:
