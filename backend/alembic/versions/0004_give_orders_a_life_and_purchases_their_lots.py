@@ -42,7 +42,7 @@ ENTRY_RULE = (
 )
 ACTION_RULES = {
     "kind_has_its_columns": (
-        "(CASE kind WHEN 'split' THEN value > 0 WHEN 'dividend' THEN value > 0"
+        "(CASE kind WHEN 'split' THEN value > 0 WHEN 'dividend' THEN value >= 0"
         " WHEN 'closure' THEN value IS NULL OR value >= 0"
         " WHEN 'ticker_change' THEN value IS NULL AND ticker IS NOT NULL ELSE false END) IS TRUE"
     ),
@@ -75,6 +75,15 @@ def upgrade() -> None:
     _open_lots()
     _restrict_ledger()
     _add_zero("portfolios", "marked_sequence")
+    op.add_column(
+        "portfolio_values",
+        sa.Column("closing_flow", sa.Numeric(38, 2), nullable=False, server_default="0"),
+    )
+    op.create_check_constraint(
+        op.f("ck_portfolio_values_closing_flow_is_a_number"),
+        "portfolio_values",
+        "closing_flow <> 'NaN'",
+    )
 
 
 def _create_tables() -> None:
@@ -294,6 +303,7 @@ def _extend_ledger() -> None:
         ),
         sa.Column("action_value", sa.Numeric(precision=18, scale=6), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=True),
+        sa.Column("after_close", sa.Boolean(), nullable=False, server_default=sa.false()),
     ):
         op.add_column("ledger_entries", column)
     _add_words("ledger_entries", "source", "user")
@@ -448,6 +458,7 @@ def downgrade() -> None:
     """Back to a ledger without orders; refuses where it has what that one cannot say."""
     _refuse_to_forget()
     op.drop_column("portfolios", "marked_sequence")
+    op.drop_column("portfolio_values", "closing_flow")
     op.execute("DROP TRIGGER order_events_append_only_rows ON order_events")
     op.execute("DROP TRIGGER order_events_append_only_truncate ON order_events")
     for name in (
@@ -471,7 +482,14 @@ def downgrade() -> None:
         "ledger_entries",
         "(kind IN ('deposit', 'withdrawal')) OR etf_id IS NOT NULL",
     )
-    for name in ("revision", "action_value", "closed_lots", "fill_number", "source"):
+    for name in (
+        "after_close",
+        "revision",
+        "action_value",
+        "closed_lots",
+        "fill_number",
+        "source",
+    ):
         op.drop_column("ledger_entries", name)
     for name in ACTION_RULES:
         op.drop_constraint(op.f(f"ck_corporate_actions_{name}"), "corporate_actions")

@@ -27,9 +27,9 @@ _ONE_ACTION = ("ticker", "ex_date", "kind")
 def read_actions(path: Path) -> pl.DataFrame:
     """`ACTION_COLUMNS` of a file; what it leaves out is null, except the source: the file's name.
 
-    `value`: of a split new shares per old, of a dividend USD per share, of a closure USD paid per
-    share or null for the last price. Raises `BadFile` naming the first row that says too little,
-    too much or something impossible.
+    `value`: of a split new shares per old, 1 withdrawing it; of a dividend USD per share, 0
+    withdrawing it; of a closure USD paid per share or null for the last price. Raises `BadFile`
+    naming the first row that says too little, too much or something impossible.
     """
     optional = [name for name in ACTION_COLUMNS if name not in _NEEDED]
     table = read_table(path, _NEEDED, optional)
@@ -63,15 +63,13 @@ def _column(table: Table, name: str, read: Callable[[str], pl.Series]) -> pl.Ser
 
 def _check_values(table: Table, found: pl.DataFrame) -> None:
     kinds, values = found["kind"], found["value"]
-    per_share = kinds.is_in([str(ActionKind.SPLIT), str(ActionKind.DIVIDEND)])
     sound = values.is_between(SMALLEST_ACTION, LARGEST_ACTION).fill_null(value=False)
+    span = f"must be a number from {SMALLEST_ACTION:g} to {LARGEST_ACTION:g}"
+    table.refuse("value", (kinds == ActionKind.SPLIT) & ~sound, f"{span} for a split")
     table.refuse(
         "value",
-        per_share & ~sound,
-        f"must be a number from {SMALLEST_ACTION:g} to {LARGEST_ACTION:g} for a split or dividend",
-    )
-    table.refuse(
-        "value", (kinds == ActionKind.SPLIT) & (values == 1.0), "of a split is 1: nothing happened"
+        (kinds == ActionKind.DIVIDEND) & ~(sound | (values == 0.0).fill_null(value=False)),
+        f"{span} for a dividend, or 0 where none was paid",
     )
     table.refuse(
         "value",

@@ -18,8 +18,9 @@ class ActionKind(StrEnum):
 class CorporateAction(Base):
     """What an ETF did to its holders on `ex_date`.
 
-    `value`: of a split the new shares for one old, of a dividend USD per share, of a closure USD
-    paid out per share (None: the last price). `ticker`: of a ticker change the old one.
+    `value`: of a split the new shares for one old (1: it did not happen), of a dividend USD per
+    share (0: it was not paid), of a closure USD paid out per share (None: the last price).
+    `ticker`: of a ticker change the old one.
     """
 
     __tablename__ = "corporate_actions"
@@ -28,7 +29,7 @@ class CorporateAction(Base):
         CheckConstraint(
             "(CASE kind"
             " WHEN 'split' THEN value > 0"
-            " WHEN 'dividend' THEN value > 0"
+            " WHEN 'dividend' THEN value >= 0"
             " WHEN 'closure' THEN value IS NULL OR value >= 0"
             " WHEN 'ticker_change' THEN value IS NULL AND ticker IS NOT NULL"
             " ELSE false END) IS TRUE",

@@ -77,9 +77,9 @@ class ActionDesk:
     def _dividend(self, action: Action, history: EtfHistory) -> tuple[Entry, ...]:
         so_far = history.booked(action, EntryKind.DIVIDEND)
         held = max(history.held_before(self._session(action.ex_date)), ZERO)
-        if not so_far.times and not held:
-            return NONE
         per_share, ratio = action.ratio, history.ratio_on(action.ex_date)
+        if not so_far.times and not (held and per_share):
+            return NONE
         with localcontext(EXACT):
             shares = to_micros(held * ratio.numerator / ratio.denominator)
             amount = to_cents(shares * per_share) - so_far.amount
@@ -129,6 +129,8 @@ class ActionDesk:
         """New shares for old ones, rounded down to a step; the rest is paid at the day's close."""
         so_far = history.booked(action, EntryKind.SPLIT)
         if so_far.times and so_far.value == action.value and not history.split_again:
+            return NONE
+        if not so_far.times and action.ratio == 1:
             return NONE
         session = self._session(action.ex_date)
         left = history.remaining(action, session)

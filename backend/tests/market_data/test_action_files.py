@@ -56,6 +56,11 @@ def test_what_no_row_needs_may_be_left_out(tmp_path: Path) -> None:
     assert read_actions(path).row(0)[3:6] == (None, None, None)
 
 
+def test_a_dividend_of_0_and_a_split_of_1_are_withdrawals(tmp_path: Path) -> None:
+    path = csv(tmp_path, HEADER, "AAA,2025-06-02,split,1,,,", "BBB,2025-06-03,dividend,0,,,")
+    assert read_actions(path)["value"].to_list() == [1.0, 0.0]
+
+
 def test_a_row_that_is_there_twice_counts_once(tmp_path: Path) -> None:
     assert len(read_actions(csv(tmp_path, HEADER, SPLIT, SPLIT))) == 1
 
@@ -74,9 +79,10 @@ def test_a_row_that_is_there_twice_counts_once(tmp_path: Path) -> None:
         ("AAA,2025-06-02,split,0,,,", "'value' must be a number from"),
         ("AAA,2025-06-02,split,-2,,,", "'value' must be a number from"),
         ("AAA,2025-06-02,split,nan,,,", "'value' must be a number from"),
-        ("AAA,2025-06-02,split,1,,,", "nothing happened"),
         ("AAA,2025-06-02,dividend,inf,,,", "'value' must be a number from"),
         ("AAA,2025-06-02,dividend,-0.1,,,", "'value' must be a number from"),
+        ("AAA,2025-06-02,dividend,,,,", "or 0 where none was paid"),
+        ("AAA,2025-06-02,dividend,0.0000001,,,", "or 0 where none was paid"),
         ("AAA,2025-06-02,closure,-1,,,", "of a closure must be empty or"),
         ("AAA,2025-06-02,ticker_change,1,,BBB,", "must be empty for a ticker_change"),
         ("AAA,2025-06-02,ticker_change,,,,", "new_ticker is empty"),
