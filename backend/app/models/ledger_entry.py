@@ -3,7 +3,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -82,6 +82,8 @@ class LedgerEntry(Base):
     amount: Mapped[Money]
     session: Mapped[date]
     """The session whose close the entry belongs to."""
+    after_close: Mapped[bool] = mapped_column(server_default=false())
+    """Money that came or went when the session had closed: its return is not its doing."""
     booked_at: Mapped[Instant]
     reason: Mapped[Words]
     source: Mapped[Words]

@@ -12,28 +12,47 @@ from decimal import Decimal
 
 import numpy as np
 
+from app.quant.costs import ZERO
 from app.quant.measured import Measured, Missing
 from app.quant.panel import FloatArray
 
 DAYS_PER_YEAR = 365
 
 
-def time_weighted(values: Sequence[Decimal], flows: Sequence[Decimal]) -> FloatArray:
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Money paid in (positive) or out in one session: `total`, and the part of it that came after
+    the close, for which the session's prices were no concern."""
+
+    total: Decimal
+    after_close: Decimal = ZERO
+
+
+def at_work(before: Decimal, flow: Flow, after: Decimal) -> tuple[Decimal, Decimal]:
+    """The capital at work during a session, and what it had become at its close.
+
+    Where nothing was there before, all money counts from the start: its first trades cost.
+    """
+    start = before + flow.total - flow.after_close
+    if start > 0:
+        return start, after - flow.after_close
+    return before + flow.total, after
+
+
+def time_weighted(values: Sequence[Decimal], flows: Sequence[Flow]) -> FloatArray:
     """Daily returns of the T sessions between T + 1 values, free of deposits and withdrawals.
 
-    `flows[k]` (positive: into the portfolio) comes at the start of the session that ends with
-    `values[k + 1]`: r = values[k + 1] / (values[k] + flows[k]) - 1. NaN where no capital was at
-    work during the session.
+    `flows[k]` belongs to the session that ends with `values[k + 1]`, and comes at its start but for
+    what came after its close: r = (values[k + 1] - closing) / (values[k] + opening) - 1. NaN where
+    no capital was at work during the session.
     """
     if len(values) != len(flows) + 1:
         raise ValueError(f"{len(values)} values need {len(values) - 1} flows, got {len(flows)}")
-    capital = [before + flow for before, flow in zip(values, flows, strict=False)]
-    return np.array(
-        [
-            float(end / start - 1) if start > 0 else math.nan
-            for start, end in zip(capital, values[1:], strict=True)
-        ]
-    )
+    capital = [
+        at_work(before, flow, after)
+        for before, flow, after in zip(values, flows, values[1:], strict=False)
+    ]
+    return np.array([float(end / start - 1) if start > 0 else math.nan for start, end in capital])
 
 
 def growth(returns: FloatArray) -> FloatArray:

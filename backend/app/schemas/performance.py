@@ -90,7 +90,7 @@ class PerformancePoint(Output):
     session: date
     value: Exact
     cash: Exact
-    external_flow: Exact = Field(description="Paid in (positive) or out at the session's start")
+    external_flow: Exact = Field(description="Paid in (positive) or out in the session")
     carried: bool = Field(description="A close was missing and an older one was used")
     daily_return: float | None
     growth: float = Field(description="What one unit has become since the start")

@@ -15,6 +15,7 @@ from app.quant.measured import Missing
 from app.quant.metrics import TOO_FEW
 from app.quant.panel import BoolArray, FloatArray
 from app.quant.periods import Period
+from app.quant.returns import at_work
 from app.schemas.attribution import AttributionRead, PositionPart
 from app.services import history, performance, valuation
 from app.services.history import History, Stretch
@@ -85,7 +86,7 @@ def _attributed(
     totals = [stretch.start_value, *(day.total for day in stretch.days)]
     capital = np.array(
         [
-            float(before + day.external_flow)
+            float(at_work(before, day.flow, day.total)[0])
             for before, day in zip(totals, stretch.days, strict=False)
         ]
     )[known]

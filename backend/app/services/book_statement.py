@@ -44,14 +44,14 @@ _WRITE = """
         INSERT INTO ledger_entries (
             portfolio_id, booked_at, sequence, kind, session, amount, reason, source, fee, etf_id,
             quantity, reference_price, price, price_date, order_id, fill_number, idempotency_key,
-            rebalance_event_id, action_id, action_value, revision, closed_lots)
+            rebalance_event_id, action_id, action_value, revision, closed_lots, after_close)
         SELECT %(portfolio_id)s, %(booked_at)s, entry.*
         FROM jsonb_to_recordset(CAST(%(entries)s AS jsonb)) AS entry (
             sequence int, kind text, session date, amount numeric, reason text, source text,
             fee numeric, etf_id int, quantity numeric, reference_price numeric, price numeric,
             price_date date, order_id uuid, fill_number int, idempotency_key text,
             rebalance_event_id int, action_id int, action_value numeric, revision int,
-            closed_lots jsonb)
+            closed_lots jsonb, after_close boolean)
         ORDER BY sequence
         RETURNING id, sequence
     ), portfolio AS (

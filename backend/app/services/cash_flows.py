@@ -22,6 +22,14 @@ class InTheFuture(Refused):
         super().__init__("The date has not come yet: name a day up to today.")
 
 
+class NoSessionYet(Refused):
+    def __init__(self, latest: date) -> None:
+        super().__init__(
+            f"There are no prices of that day or a later one yet: import them first, or leave the "
+            f"date out to count the money from the latest session, {latest}."
+        )
+
+
 class BeforeTheOpening(Refused):
     def __init__(self, opened_on: date) -> None:
         super().__init__(f"The portfolio was opened on {opened_on}: name that day or a later one.")
@@ -37,8 +45,11 @@ async def move_cash(
 ) -> Booked:
     """Book the money for the session of its date; the values of that day and later are made again.
 
-    Raises PortfolioClosed, InTheFuture, BeforeTheOpening, UnknownTicker, InsufficientCash where the
-    cash of now does not suffice and NotThereThen where that of an earlier day did not.
+    Money without a date comes after the latest close: it takes no part in that session's return.
+
+    Raises PortfolioClosed, InTheFuture, NoSessionYet, BeforeTheOpening, UnknownTicker,
+    InsufficientCash where the cash of now does not suffice and NotThereThen where that of an
+    earlier day did not.
     """
     portfolio.require_active()
     await settling.settle(session, market, portfolio, now=now)
@@ -51,6 +62,8 @@ async def move_cash(
         wanted.note or kind.capitalize(),
         wanted.source or USER,
         etf_id=market.etfs[market.row(wanted.ticker)].id if wanted.ticker else None,
+        # What is paid today finds the latest session closed: its return was made without it.
+        after_close=wanted.date is None and kind in marking.FLOWS,
     )
     late = day < market.latest_session
     if late and -portfolio.cash <= entry.amount < 0:
@@ -64,12 +77,14 @@ async def move_cash(
 def _session(
     market: MarketSnapshot, portfolio: Portfolio, wanted: date | None, now: datetime
 ) -> date:
-    """The first session on or after the day, or the latest where there is none yet."""
+    """The first session on or after the day, or the latest where none is named."""
     if wanted is None:
         return market.latest_session
     if wanted > now.date():
         raise InTheFuture
     if wanted < portfolio.opened_on:
         raise BeforeTheOpening(portfolio.opened_on)
+    if wanted > market.latest_session:
+        raise NoSessionYet(market.latest_session)
     sessions: list[date] = market.panel.sessions.tolist()
-    return sessions[min(bisect_left(sessions, wanted), len(sessions) - 1)]
+    return sessions[bisect_left(sessions, wanted)]

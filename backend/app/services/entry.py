@@ -37,6 +37,7 @@ class Entry:
     action_value: Decimal | None = None
     revision: int | None = None
     closed_lots: tuple[ClosedLot, ...] | None = None
+    after_close: bool = False
     picks: tuple[Pick, ...] | None = None
     fraction: Decimal = ZERO
 

@@ -16,9 +16,10 @@ from app.core.money import ZERO
 from app.models import Portfolio, PortfolioValue
 from app.quant.exposure import ExposurePolicy, ExposureState, after_session
 from app.quant.measured import Measured, Missing
+from app.quant.returns import Flow, at_work
 from app.services import strategy
 
-DayValue: TypeAlias = tuple[date, Decimal, Decimal]
+DayValue: TypeAlias = tuple[date, Decimal, Flow]
 """A session, the value at its close, and the money paid in or out at its start."""
 
 
@@ -61,12 +62,14 @@ async def standing(session: AsyncSession, portfolio: Portfolio, day: date) -> St
             PortfolioValue.session,
             PortfolioValue.cash + PortfolioValue.positions_value,
             PortfolioValue.external_flow,
+            PortfolioValue.closing_flow,
         )
         .where(PortfolioValue.portfolio_id == portfolio.id, PortfolioValue.session <= day)
         .order_by(PortfolioValue.session)
     )
     policy = strategy.exposure_policy(strategy.settings_of(portfolio))
-    return walk([(on, value, flow) for on, value, flow in await session.execute(query)], policy)
+    values = await session.execute(query)
+    return walk([(on, value, Flow(*flow)) for on, value, *flow in values], policy)
 
 
 async def at(session: AsyncSession, portfolio: Portfolio, day: date) -> float:
@@ -86,15 +89,15 @@ def walk(values: Iterable[DayValue], policy: ExposurePolicy) -> Standing:
     return Standing(policy, state, index, known[-1][0] if known else None, changed_on)
 
 
-def indices(values: Iterable[tuple[Decimal, Decimal]]) -> Iterator[float]:
-    """Growth of one unit from each close's value and the flow at the start of its session.
+def indices(values: Iterable[tuple[Decimal, Flow]]) -> Iterator[float]:
+    """Growth of one unit from each close's value and the money of its session.
 
     A session without capital at work changes nothing.
     """
     before, index = ZERO, 1.0
     for value, flow in values:
-        capital = before + flow
-        if capital > 0:
-            index *= float(value / capital)
+        start, end = at_work(before, flow, value)
+        if start > 0:
+            index *= float(end / start)
         before = value
         yield index

@@ -98,9 +98,7 @@ async def read(session: AsyncSession, market: MarketSnapshot, portfolio: Portfol
     return History(
         days=days,
         dates=np.array([first, *(day.session for day in days)], "datetime64[D]"),
-        returns=time_weighted(
-            [ZERO, *(day.total for day in days)], [day.external_flow for day in days]
-        ),
+        returns=time_weighted([ZERO, *(day.total for day in days)], [day.flow for day in days]),
         entries=entries,
         replayed_until=portfolio.replayed_until,
     )
@@ -147,6 +145,7 @@ async def _stored(
             PortfolioValue.cash,
             PortfolioValue.positions_value,
             PortfolioValue.external_flow,
+            PortfolioValue.closing_flow,
             PortfolioValue.costs,
             PortfolioValue.carried,
         )

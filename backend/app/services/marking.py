@@ -54,6 +54,7 @@ _ENTRIES = select(
     LedgerEntry.fee,
     LedgerEntry.amount,
     LedgerEntry.session,
+    LedgerEntry.after_close,
 )
 
 _HELD = """
@@ -216,6 +217,7 @@ def _latest_day(worth: Valuation, marks: Marks, news: Sequence[Entry]) -> DayVal
     return replace(
         day,
         external_flow=day.external_flow + (marks.external_flow or ZERO),
+        closing_flow=day.closing_flow + (marks.closing_flow or ZERO),
         costs=day.costs + (marks.costs or ZERO),
     )
 
@@ -285,6 +287,7 @@ def _day(worth: Valuation, todays: Sequence[Entry]) -> DayValue:
         cash=worth.cash,
         positions_value=worth.positions_value,
         external_flow=sum((e.amount for e in todays if e.kind in FLOWS), ZERO),
+        closing_flow=sum((e.amount for e in todays if e.kind in FLOWS and e.after_close), ZERO),
         costs=sum((cost_of(e) for e in todays if e.kind in TRADES), ZERO),
         carried=worth.carried,
     )

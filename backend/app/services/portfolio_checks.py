@@ -20,6 +20,7 @@ from app.market_data.snapshot import MarketSnapshot
 from app.quant.drift import Distance, distance
 from app.quant.exposure import ExposurePolicy
 from app.quant.panel import FloatArray
+from app.quant.returns import Flow
 from app.quant.stop_loss import StopPolicy, Threshold
 from app.schemas.settings import PortfolioSettings
 from app.services import exposure, stops, strategy
@@ -89,7 +90,8 @@ _FELL = """
 _HISTORIES = """
     SELECT portfolio_id, array_agg(session ORDER BY session) AS sessions,
            array_agg(cash + positions_value ORDER BY session) AS totals,
-           array_agg(external_flow ORDER BY session) AS flows
+           array_agg(external_flow ORDER BY session) AS flows,
+           array_agg(closing_flow ORDER BY session) AS closing
     FROM portfolio_values WHERE portfolio_id = ANY(%(ids)s) AND session <= %(session)s
     GROUP BY portfolio_id
     """
@@ -236,17 +238,22 @@ async def _standings(
     standings: dict[int, Standing] = {}
     for row in await database.rows(session, _HISTORIES, {"ids": wanted, "session": day}):
         policy = policies[row.portfolio_id]
-        if row.portfolio_id in told or _fell(row.totals, row.flows) >= policy.reduce_at - SLACK:
-            days = zip(row.sessions, row.totals, row.flows, strict=True)
+        flows = [Flow(*each) for each in zip(row.flows, row.closing, strict=True)]
+        if row.portfolio_id in told or _fell(row.totals, flows) >= policy.reduce_at - SLACK:
+            days = zip(row.sessions, row.totals, flows, strict=True)
             standings[row.portfolio_id] = exposure.walk(days, policy)
     return standings
 
 
-def _fell(totals: Sequence[Decimal], flows: Sequence[Decimal]) -> float:
+def _fell(totals: Sequence[Decimal], flows: Sequence[Flow]) -> float:
     """The deepest fall of the value index from its peak."""
-    values, paid = np.array(totals, np.float64), np.array(flows, np.float64)
-    capital = np.concatenate([[0.0], values[:-1]]) + paid
-    growth = np.divide(values, capital, out=np.ones_like(values), where=capital > 0.0)
+    values = np.array(totals, np.float64)
+    paid = np.array([flow.total for flow in flows], np.float64)
+    closing = np.array([flow.after_close for flow in flows], np.float64)
+    before = np.concatenate([[0.0], values[:-1]])
+    closing = np.where(before + paid - closing > 0.0, closing, 0.0)
+    capital, end = before + paid - closing, values - closing
+    growth = np.divide(end, capital, out=np.ones_like(values), where=capital > 0.0)
     index = np.concatenate([[1.0], np.cumprod(growth)])
     return float((1.0 - index / np.maximum.accumulate(index)).max())
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import database
+from app.quant.returns import Flow
 
 ROWS_AT_ONCE = 5_000
 
@@ -22,8 +23,13 @@ class DayValue:
     cash: Decimal
     positions_value: Decimal
     external_flow: Decimal
+    closing_flow: Decimal
     costs: Decimal
     carried: bool
+
+    @property
+    def flow(self) -> Flow:
+        return Flow(self.external_flow, self.closing_flow)
 
     @property
     def total(self) -> Decimal:
@@ -40,6 +46,7 @@ class Marks:
 
     session: date | None
     external_flow: Decimal | None
+    closing_flow: Decimal | None
     costs: Decimal | None
     data_version: UUID | None
     first_news: date | None
@@ -50,7 +57,7 @@ _READ = """
     SELECT portfolio.id, marked.*, news.*
     FROM portfolios AS portfolio
     LEFT JOIN LATERAL (
-        SELECT session, external_flow, costs, data_version FROM portfolio_values
+        SELECT session, external_flow, closing_flow, costs, data_version FROM portfolio_values
         WHERE portfolio_id = portfolio.id ORDER BY session DESC LIMIT 1
     ) AS marked ON true
     LEFT JOIN LATERAL (
@@ -62,16 +69,18 @@ _READ = """
 
 _WRITE = """
     INSERT INTO portfolio_values (portfolio_id, session, cash, positions_value, external_flow,
-                                  costs, carried, data_version)
+                                  closing_flow, costs, carried, data_version)
     SELECT day.*, %(data_version)s
     FROM unnest(
         CAST(%(portfolio_ids)s AS int[]), CAST(%(sessions)s AS date[]),
         CAST(%(cash)s AS numeric[]), CAST(%(positions)s AS numeric[]),
-        CAST(%(flows)s AS numeric[]), CAST(%(costs)s AS numeric[]), CAST(%(carried)s AS boolean[])
+        CAST(%(flows)s AS numeric[]), CAST(%(closing)s AS numeric[]),
+        CAST(%(costs)s AS numeric[]), CAST(%(carried)s AS boolean[])
     ) AS day
     ON CONFLICT (portfolio_id, session) DO UPDATE
     SET cash = excluded.cash, positions_value = excluded.positions_value,
-        external_flow = excluded.external_flow, costs = excluded.costs,
+        external_flow = excluded.external_flow, closing_flow = excluded.closing_flow,
+        costs = excluded.costs,
         carried = excluded.carried, data_version = excluded.data_version
     """
 
@@ -107,6 +116,7 @@ def _columns(data_version: UUID, rows: Sequence[tuple[int, DayValue]]) -> dict[s
         "cash": [day.cash for _, day in rows],
         "positions": [day.positions_value for _, day in rows],
         "flows": [day.external_flow for _, day in rows],
+        "closing": [day.closing_flow for _, day in rows],
         "costs": [day.costs for _, day in rows],
         "carried": [day.carried for _, day in rows],
     }

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.quant.measured import Missing
-from app.quant.returns import growth, money_weighted, time_weighted
+from app.quant.returns import Flow, growth, money_weighted, time_weighted
 
 START = date(2021, 1, 1)
 CENTS = st.decimals(Decimal("0.01"), Decimal(1_000_000), places=2)
@@ -23,13 +23,25 @@ def after(days: int) -> date:
 
 def test_flows_at_the_start_of_the_day_do_not_count_as_return() -> None:
     values = [Decimal(100), Decimal(110), Decimal(165)]
-    flows = [Decimal(0), Decimal(40)]
+    flows = [Flow(Decimal(0)), Flow(Decimal(40))]
     np.testing.assert_allclose(time_weighted(values, flows), [0.10, 0.10])
+
+
+def test_money_that_moves_after_the_close_leaves_the_return_of_the_session_alone() -> None:
+    values = [Decimal(100), Decimal(70) - Decimal(60), Decimal(11), Decimal(211)]
+    flows = [Flow(Decimal(-60), Decimal(-60)), Flow(Decimal(0)), Flow(Decimal(200), Decimal(200))]
+    np.testing.assert_allclose(time_weighted(values, flows), [-0.30, 0.10, 0.0])
+
+
+def test_where_nothing_was_before_money_counts_from_the_start_whenever_it_came() -> None:
+    values = [Decimal(0), Decimal(99), Decimal(0)]
+    flows = [Flow(Decimal(100), Decimal(100)), Flow(Decimal(-99), Decimal(-99))]
+    np.testing.assert_allclose(time_weighted(values, flows), [-0.01, 0.0])
 
 
 def test_a_session_without_capital_has_no_return() -> None:
     values = [Decimal(100), Decimal(0), Decimal(0), Decimal(51)]
-    flows = [Decimal(-100), Decimal(0), Decimal(50)]
+    flows = [Flow(Decimal(flow)) for flow in (-100, 0, 50)]
     returns = time_weighted(values, flows)
     assert np.isnan(returns[:2]).all()
     assert returns[2] == pytest.approx(0.02)
@@ -41,7 +53,7 @@ def test_growth_stands_still_where_there_is_no_return() -> None:
 
 def test_values_and_flows_must_fit_together() -> None:
     with pytest.raises(ValueError, match="2 values need 1 flows, got 2"):
-        time_weighted([Decimal(1), Decimal(1)], [Decimal(0), Decimal(0)])
+        time_weighted([Decimal(1), Decimal(1)], [Flow(Decimal(0)), Flow(Decimal(0))])
 
 
 @given(st.lists(st.tuples(CENTS, CENTS), min_size=2, max_size=30))
@@ -51,7 +63,8 @@ def test_each_return_is_the_exact_quotient(days: list[tuple[Decimal, Decimal]]) 
         float(Fraction(end) / (Fraction(start) + Fraction(flow)) - 1)
         for start, end, flow in zip(values, values[1:], flows, strict=False)
     ]
-    np.testing.assert_allclose(time_weighted(values, flows), exact, rtol=1e-13, atol=1e-15)
+    found = time_weighted(values, [Flow(flow) for flow in flows])
+    np.testing.assert_allclose(found, exact, rtol=1e-13, atol=1e-15)
 
 
 def test_ten_percent_in_a_year_is_ten_percent() -> None:

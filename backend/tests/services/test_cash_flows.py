@@ -13,7 +13,7 @@ from app.market_data.snapshot import MarketSnapshot
 from app.models import EntryKind, Portfolio
 from app.schemas.cash import CashCreate
 from app.services import cash_flows, history, ledger, marking, overview, portfolios
-from app.services.cash_flows import BeforeTheOpening, InTheFuture
+from app.services.cash_flows import BeforeTheOpening, InTheFuture, NoSessionYet
 from app.services.cash_history import NotThereThen
 from app.services.entry import Booked
 from tests.services import lives
@@ -142,12 +142,20 @@ async def test_a_day_without_trading_counts_for_the_next_session(
     assert booked.entry.session == date(2025, 6, 23)
 
 
-async def test_a_day_after_the_latest_session_counts_for_that_one(
+async def test_a_day_that_has_no_session_yet_waits_for_its_prices(
     session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio
 ) -> None:
     now = datetime(2025, 7, 5, 12, tzinfo=UTC)
-    booked = await moved(session, market, portfolio, "1", date="2025-07-05", now=now)
-    assert booked.entry.session == market.latest_session
+    with pytest.raises(NoSessionYet, match="import them first"):
+        await moved(session, market, portfolio, "1", date="2025-07-01", now=now)
+
+
+async def test_money_without_a_date_came_after_the_close_and_dated_money_before_it(
+    session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio
+) -> None:
+    latest = market.latest_session.isoformat()
+    assert (await moved(session, market, portfolio, "1")).entry.after_close
+    assert not (await moved(session, market, portfolio, "1", date=latest)).entry.after_close
 
 
 async def test_money_moves_within_the_life_of_the_portfolio(

@@ -11,6 +11,7 @@ from app.core.errors import Refused
 from app.market_data.snapshot import MarketSnapshot
 from app.quant.exposure import ExposurePolicy
 from app.quant.measured import number
+from app.quant.returns import Flow
 from app.services import deciding, exposure, ledger, marking, portfolios, rebalancing, strategy
 from app.services.exposure import Standing
 from tests.services import lives, stopped
@@ -22,7 +23,7 @@ def walked(*values: int, policy: ExposurePolicy, paid: dict[int, int] | None = N
     """After these values, one a day; `paid` gives the money paid in at the start of a day."""
     flows = {0: values[0], **(paid or {})}
     days = [
-        (FIRST + timedelta(days=number), Decimal(value), Decimal(flows.get(number, 0)))
+        (FIRST + timedelta(days=number), Decimal(value), Flow(Decimal(flows.get(number, 0))))
         for number, value in enumerate(values)
     ]
     return exposure.walk(days, policy)

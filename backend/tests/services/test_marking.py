@@ -75,7 +75,7 @@ async def happen(
 async def stored(session: AsyncSession, portfolio: Portfolio) -> list[DayValue]:
     rows = await session.execute(
         text("""
-            SELECT session, cash, positions_value, external_flow, costs, carried
+            SELECT session, cash, positions_value, external_flow, closing_flow, costs, carried
             FROM portfolio_values WHERE portfolio_id = :id ORDER BY session
             """),
         {"id": portfolio.id},

@@ -8,6 +8,7 @@ from app.bootstrap import Resources
 from app.market_data.snapshot import MarketSnapshot
 from app.quant.factors.scoring import ScoreSettings
 from app.quant.optimizers import MeanVariance, MinimumVariance
+from app.quant.returns import Flow
 from app.schemas.settings import FactorWeights, OptimizerName, ScoreMethod, ScoreWithin, Universe
 from app.services import deciding, exposure, marking, strategy
 from app.services.strategy import Standing
@@ -122,7 +123,7 @@ async def test_only_the_newest_scorings_are_remembered(market: MarketSnapshot) -
 
 def test_growth_leaves_deposits_and_withdrawals_out() -> None:
     values = [("99", "100"), ("198", "100"), ("0", "-198"), ("50", "50"), ("55", "0")]
-    found = list(exposure.indices((Decimal(value), Decimal(flow)) for value, flow in values))
+    found = list(exposure.indices((Decimal(value), Flow(Decimal(flow))) for value, flow in values))
     assert found == pytest.approx([0.99, 0.99 * 198 / 199, 0.99 * 198 / 199, *found[3:]])
     assert found[3] == found[2]
     assert found[4] == pytest.approx(1.1 * found[3])
