@@ -16,12 +16,15 @@ from app.market_data.validation import Reason
 from app.schemas.base import Input, Ticker
 from app.schemas.data import DataStatus, MarketStatus, QuarantineList
 from app.services import data_issues, data_status, importing, updating
+from app.services.arrivals import SeriesReport
 from app.services.deliveries import NamedFiles
 from app.services.session_close import Closed
 from app.services.updating import Update
 
 app = new_app("Import market data; see what there is and what was refused.")
 
+NAMED_AT_MOST = 5
+"""Tickers in a sentence."""
 
 PricesArgument = Annotated[
     Path | None,
@@ -102,6 +105,8 @@ def _show_update(update: Update) -> None:
     for series in report.series:
         for reason, count in series.reasons.items():
             print_line(f"Quarantined {series.series}: {count}. {reason.sentence}")
+        if series.left_out:
+            print_line(_left_out(series))
     if not report.changed:
         known = any(series.unchanged for series in report.series)
         print_line(
@@ -115,6 +120,16 @@ def _show_update(update: Update) -> None:
             f"{update.scored.etfs_scored} ETFs have a score."
         )
         _show_closed(update.closed)
+
+
+def _left_out(series: SeriesReport) -> str:
+    named = ", ".join(series.unknown_tickers[:NAMED_AT_MOST])
+    more = len(series.unknown_tickers) - NAMED_AT_MOST
+    others = f" and {more} more" if more > 0 else ""
+    return (
+        f"Left out {series.left_out} rows of {series.series}: the market does not have "
+        f"{named}{others}."
+    )
 
 
 def _show_closed(closed: Closed) -> None:

@@ -31,10 +31,18 @@ class Arrival:
     actions: Delivery | None = None
     index: Delivery | None = None
 
+    def tickers(self) -> set[str]:
+        """Of which ETFs there are bars or facts."""
+        parts = [part.rows["ticker"] for part in (self.bars, self.facts) if part is not None]
+        return {ticker for column in parts for ticker in column.unique().cast(pl.String)}
+
 
 @dataclass(frozen=True, slots=True)
 class SeriesReport:
-    """What became of one kind of rows; read = added + changed + unchanged + quarantined."""
+    """What became of one kind of rows.
+
+    read = added + changed + unchanged + quarantined + left_out.
+    """
 
     series: str
     source: str
@@ -48,6 +56,10 @@ class SeriesReport:
     latest_session: date | None
     first_difference: date | None
     """The earliest day whose stored row was added or changed."""
+    left_out: int
+    """Rows about ETFs that the market does not have."""
+    unknown_tickers: tuple[str, ...]
+    """Of which ETFs those are, each once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class _Taken:
         return SeriesReport(
             series=self.series,
             source=self.delivery.source,
-            read=merged.added + merged.changed + merged.unchanged + quarantined,
+            read=merged.rows + quarantined,
             added=merged.added,
             changed=merged.changed,
             unchanged=merged.unchanged,
@@ -65,6 +65,8 @@ class _Taken:
             first_session=self.first,
             latest_session=self.latest,
             first_difference=merged.first_difference,
+            left_out=len(merged.unknown),
+            unknown_tickers=tuple(sorted(set(merged.unknown))),
         )
 
 
@@ -164,7 +166,11 @@ async def _take(
     renamed = Merged()
     if arrival.actions is not None:
         renamed = await merging_actions.merge_ticker_changes(
-            connection, about.code, arrival.actions.rows, today=now.date()
+            connection,
+            about.code,
+            arrival.actions.rows,
+            arriving=arrival.tickers(),
+            today=now.date(),
         )
     former = await ticker_changes.former_tickers(connection, about.code)
     if arrival.facts is not None:

@@ -33,10 +33,16 @@ class Merged:
     unchanged: int = 0
     first_difference: date | None = None
     """The earliest day whose stored row was added or changed."""
+    unknown: tuple[str, ...] = ()
+    """The tickers of rows that were left out as the market has no such ETF, one for each row."""
 
     @property
     def differs(self) -> bool:
         return self.added + self.changed > 0
+
+    @property
+    def rows(self) -> int:
+        return self.added + self.changed + self.unchanged + len(self.unknown)
 
     def __add__(self, other: "Merged") -> "Merged":
         days = (self.first_difference, other.first_difference)
@@ -45,6 +51,7 @@ class Merged:
             self.changed + other.changed,
             self.unchanged + other.unchanged,
             min((day for day in days if day is not None), default=None),
+            self.unknown + other.unknown,
         )
 
 

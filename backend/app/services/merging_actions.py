@@ -1,5 +1,9 @@
-"""Bring corporate actions up to a newer reading of them."""
+"""Bring corporate actions up to a newer reading of them.
 
+An action of an ETF that the market does not have is left out and named: it would concern nobody.
+"""
+
+from collections.abc import Collection
 from datetime import date
 
 import polars as pl
@@ -29,21 +33,43 @@ def completed(actions: pl.DataFrame, source: str) -> pl.DataFrame:
 
 
 async def merge_ticker_changes(
-    connection: Connection, market: str, actions: pl.DataFrame, *, today: date
+    connection: Connection,
+    market: str,
+    actions: pl.DataFrame,
+    *,
+    arriving: Collection[str],
+    today: date,
 ) -> Merged:
-    """Rename ETFs, earliest change first; raises what `ticker_changes.record` raises."""
-    total = Merged()
+    """Rename ETFs, earliest change first; raises what `ticker_changes.record` raises.
+
+    `arriving`: the tickers of which bars or facts come with these actions.
+    """
     rows = actions.filter(pl.col("kind") == str(ActionKind.TICKER_CHANGE)).sort("ex_date")
-    for row in rows.iter_rows(named=True):
+    borne = await etf_ids(connection, market, [])
+    former = [each.old for each in await ticker_changes.former_tickers(connection, market)]
+    concerned = _chained(rows, {*borne, *former, *arriving})
+    total = Merged(unknown=tuple(rows.filter(~pl.col("ticker").is_in(concerned))["ticker"]))
+    for row in rows.filter(pl.col("ticker").is_in(concerned)).iter_rows(named=True):
         change = TickerChange(row["ticker"], row["new_ticker"], row["ex_date"], row["source"])
         total += await ticker_changes.record(connection, market, change, today=today)
     return total
 
 
+def _chained(changes: pl.DataFrame, known: Collection[str]) -> list[str]:
+    """`known` and every ticker that leads to one of them or follows from one by `changes`."""
+    found, pairs = set(known), list(changes.select("ticker", "new_ticker").iter_rows())
+    while grown := {ticker for pair in pairs if found & set(pair) for ticker in pair} - found:
+        found |= grown
+    return list(found)
+
+
 async def merge_actions(connection: Connection, market: str, actions: pl.DataFrame) -> Merged:
     """Store splits, dividends and closures, one per ETF, day and kind."""
     rows = actions.filter(pl.col("kind") != str(ActionKind.TICKER_CHANGE))
-    ids = await etf_ids(connection, market, rows["ticker"].unique().to_list())
+    ids = await etf_ids(connection, market, [])
+    is_known = pl.col("ticker").is_in(list(ids))
+    unknown = tuple(rows.filter(~is_known)["ticker"])
+    rows = rows.filter(is_known)
     found = await connection.execute(
         """
         INSERT INTO corporate_actions AS known (etf_id, ex_date, kind, value, pay_date, source)
@@ -72,6 +98,7 @@ async def merge_actions(connection: Connection, market: str, actions: pl.DataFra
         changed=len(written) - added,
         unchanged=len(rows) - len(written),
         first_difference=min((day for _, day in written), default=None),
+        unknown=unknown,
     )
 
 

@@ -123,3 +123,33 @@ def test_a_bad_actions_file_is_one_sentence_and_changes_nothing(
     assert "row 2" in empty.failure("data", "import", "--actions", bad)
     assert empty.json("portfolio", "show", portfolio) == before
     empty("data", "import", code=2)
+
+
+def test_actions_that_concern_nobody_are_named_and_withdrawn_ones_booked_back(
+    empty: Installation, portfolio: str, tmp_path: Path
+) -> None:
+    cash = Decimal(empty.json("portfolio", "show", portfolio)["cash"])
+    strangers = [f"Q{number},{EX_DATE},dividend,1" for number in range(7)]
+    file = written(
+        tmp_path,
+        "withdrawn.csv",
+        "ticker,ex_date,kind,value",
+        f"AAA,{EX_DATE},dividend,0",
+        f"AAA,{SPLIT_ON},split,1",
+        *strangers,
+    )
+
+    said = " ".join(empty("data", "import", "--actions", file).stdout.split())
+
+    assert (
+        "Left out 7 rows of actions: the market does not have Q0, Q1, Q2, Q3, Q4 and 2 more."
+        in said
+    )
+    shown = empty.json("portfolio", "show", portfolio)
+    assert Decimal(shown["cash"]) == cash - Decimal("44.20")
+    held = {row["ticker"]: Decimal(row["quantity"]) for row in shown["positions"]}
+    assert held == {"AAA": 100, "BBX": 50}
+    (actions,) = empty.json("data", "import", "--actions", file)["report"]["series"]
+    assert (actions["unchanged"], actions["left_out"]) == (2, 7)
+    assert actions["unknown_tickers"] == [f"Q{number}" for number in range(7)]
+    assert "no differences" in empty("db", "check").stdout

@@ -241,6 +241,33 @@ async def test_actions_belong_to_a_market_of_traded_prices(sessions: Sessions) -
     ]
 
 
+async def test_actions_of_etfs_that_the_market_does_not_have_are_left_out_and_named(
+    sessions: Sessions,
+) -> None:
+    known = ["AAA", "YYY", "XXX", "XXX", "BBB"]
+    actions = pl.DataFrame(
+        {
+            "ticker": [*known, "QQQ", "RRR", "OLD"],
+            "ex_date": [DAYS[2], DAYS[2], DAYS[1], DAYS[2], DAYS[2], DAYS[1], DAYS[2], DAYS[1]],
+            "kind": [*["dividend"] * 5, *["ticker_change"] * 3],
+            "value": [*[0.1] * 5, None, None, None],
+            "new_ticker": [*[None] * 5, "RRR", "BBB", "ODD"],
+        }
+    )
+    first = await arrive(sessions, "demo", bars=bars("AAA", "BBB"), actions=actions)
+    (report,) = (each for each in first.series if each.series == "actions")
+    assert (report.read, report.added, report.left_out) == (8, 4, 4)
+    assert report.unknown_tickers == ("OLD", "XXX", "YYY")
+    assert await rows(sessions, "SELECT ticker FROM etfs ORDER BY 1") == [("AAA",), ("BBB",)]
+
+    again = await arrive(sessions, "demo", actions=actions)
+    assert not again.changed
+    assert (again.series[0].unchanged, again.series[0].left_out) == (4, 4)
+
+    more = await arrive(sessions, "demo", bars=bars("XXX"), actions=actions)
+    assert [each.added for each in more.series] == [5, 2]
+
+
 async def test_prices_of_two_kinds_never_mix_and_the_same_kind_goes_on(
     sessions: Sessions, tmp_path: Path
 ) -> None:
