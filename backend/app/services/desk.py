@@ -108,7 +108,7 @@ class Desk:
             if not quantity:
                 assert short is not None
                 return self._skipped(order, life, short.code, short.sentence)
-            life, entry = await self._filled(life.accepted(), etf, quantity)
+            life, entry = await self._filled(life.accepted(), etf, quantity, short)
             self.book = apply(self.book, entry)
         except ETFTraderError as error:
             return self._skipped(order, life, _code_of(error), str(error))
@@ -186,11 +186,12 @@ class Desk:
         )
 
     async def _filled(
-        self, life: OrderLife, etf: Priced, quantity: Decimal
+        self, life: OrderLife, etf: Priced, quantity: Decimal, short: Shortage | None
     ) -> tuple[OrderLife, Entry]:
         sent = BrokerOrder(life.id, etf.ticker, life.side, quantity, etf.quote)
         fill = filled(await self.broker.place(sent))
-        life = life.filled(quantity, fill.price, session=self.session, at=self.now)
+        why = f"{short.sentence} The rest waits." if short and short.waits else None
+        life = life.filled(quantity, fill.price, session=self.session, at=self.now, message=why)
         return life, entry_of(fill, life, self.session, etf.price_date)
 
 

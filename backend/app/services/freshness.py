@@ -18,6 +18,15 @@ class AsOfFields(TypedDict):
     sessions_behind: int
 
 
+ACTS_WITHIN = 1
+"""Sessions that may be missing where nobody looks: the newest one's prices take a while to come."""
+
+
+def is_too_old_to_act(sessions_behind: int) -> bool:
+    """Whether what acts by itself pauses."""
+    return sessions_behind > ACTS_WITHIN
+
+
 def behind(market: MarketSnapshot, now: datetime) -> int:
     """How many sessions have closed by `now` that the market has no prices of."""
     # Sessions close on full minutes, so all moments of a minute have the same answer.

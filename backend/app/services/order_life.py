@@ -168,7 +168,13 @@ class OrderLife:
         return self._after(Change(self._next, state, code, message, session, at))
 
     def filled(
-        self, quantity: Decimal, price: Decimal, *, session: date, at: datetime
+        self,
+        quantity: Decimal,
+        price: Decimal,
+        *,
+        session: date,
+        at: datetime,
+        message: str | None = None,
     ) -> "OrderLife":
         """The order after so many more shares; raises NotOpen."""
         whole = self.filled_quantity + quantity == self.quantity
@@ -176,7 +182,7 @@ class OrderLife:
             self._next,
             OrderState.FILLED if whole else OrderState.PARTIALLY_FILLED,
             ReasonCode.FILLED if whole else ReasonCode.PARTLY_FILLED,
-            None,
+            message,
             session,
             at,
             quantity,
@@ -231,12 +237,14 @@ def waiting_for(order: OrderLife) -> str | None:
     """What would fill the rest of an open order, as a sentence; None for one that has ended."""
     if not order.is_open:
         return None
-    until = "until it is cancelled" if order.time_in_force is TimeInForce.GTC else "for a session"
+    keeps = order.time_in_force is TimeInForce.GTC
+    until = "until it is cancelled" if keeps else "until the next session closes"
     if order.filled_quantity:
-        return f"The rest is more than a session's volume allows: it waits {until}."
+        more = "" if keeps else "; with time_in_force gtc it would be kept"
+        return f"The rest is more than a session's volume allows: it waits {until}{more}."
     if order.stop_price is not None and order.triggered_on is None:
-        side = "rises to" if order.side is Side.BUY else "falls to"
-        return f"It waits {until} for a session whose price {side} {plain(order.stop_price)}."
+        side = "rise to" if order.side is Side.BUY else "fall to"
+        return f"It waits {until} for the price to {side} {plain(order.stop_price)}."
     if order.limit_price is not None:
         side = "less" if order.side is Side.BUY else "more"
         return f"It waits {until} for a price of {plain(order.limit_price)} or {side}."

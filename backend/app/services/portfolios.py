@@ -163,7 +163,14 @@ async def _sell_all(
     )
     for outcome in outcomes:
         if outcome.status is not LineStatus.FILLED:
-            raise CannotLiquidate(f"{outcome.order.ticker} cannot be sold: {outcome.reason}")
+            advice = (
+                " Sell it over several sessions first, or raise max_volume_share."
+                if outcome.life is not None and outcome.life.reason_code is ReasonCode.OVERSIZED
+                else ""
+            )
+            raise CannotLiquidate(
+                f"{outcome.order.ticker} cannot be sold: {outcome.reason}{advice}"
+            )
 
 
 async def _flush_name(session: AsyncSession) -> None:

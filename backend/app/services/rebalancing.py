@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import Conflict
 from app.market_data.snapshot import MarketSnapshot
-from app.models import OrderOrigin, Portfolio, RebalanceEvent, RebalanceStatus
+from app.models import OrderOrigin, Portfolio, RebalanceEvent, RebalanceStatus, TimeInForce
 from app.quant.book import ProposedOrder
 from app.quant.costs import EXACT, Side
 from app.schemas.rebalance import OrderRead, ProposalBody
@@ -183,6 +183,7 @@ async def fill(
         event_id=event.id,
         idempotency_key=idempotency_key,
         rests=not unattended,
+        time_in_force=TimeInForce.GTC,
     )
     superseded = await open_orders.cancelled(
         session,

@@ -31,6 +31,7 @@ from app.models import Portfolio
 from app.services import (
     alerts,
     corporate_actions,
+    freshness,
     marking,
     open_orders,
     portfolio_checks,
@@ -204,7 +205,7 @@ async def close_some(
     about = {"version": shared.market.data_version, "ids": settled}
     await database.rows(session, _SETTLED, about)
     entries = [each.entry for some in booked.values() for each in some]
-    waits = shared.occasion.sessions_behind > 0
+    waits = freshness.is_too_old_to_act(shared.occasion.sessions_behind)
     return Closed(
         portfolios=len(found),
         values=outcome.values,
@@ -298,10 +299,9 @@ async def _all_or_each(
 def _notes(shared: _Shared, acting: Acting, found: Mapping[int, Found]) -> Mapping[int, str]:
     """Why stops did not act, by portfolio."""
     behind = shared.occasion.sessions_behind
-    if not behind:
+    if not freshness.is_too_old_to_act(behind):
         return acting.blocked
-    age = f"{behind} session{'s' if behind > 1 else ''} old"
-    return dict.fromkeys(found, f"Stops are paused: the prices are {age}.")
+    return dict.fromkeys(found, f"Stops are paused: the prices are {behind} sessions old.")
 
 
 def _named(failed: Mapping[int, Exception]) -> tuple[Failure, ...]:

@@ -116,10 +116,10 @@ async def _fields(
 
 def _paused(market: MarketSnapshot, now: datetime) -> str | None:
     behind = freshness.behind(market, now)
-    if not behind:
+    if not freshness.is_too_old_to_act(behind):
         return None
     return (
-        f"The prices are {behind} session{'s' if behind > 1 else ''} behind: no stop acts by "
+        f"The prices are {behind} sessions behind: no stop acts by "
         "itself until they have caught up."
     )
 

@@ -17,7 +17,7 @@ from app.models import ActionKind
 from app.quant.costs import Side
 from app.quant.stop_loss import Exit, PriceState, Threshold
 from app.schemas.settings import PortfolioSettings, StopAction
-from app.services import order_life, stops, strategy
+from app.services import freshness, order_life, stops, strategy
 from app.services.stops import NOBODY, WatchedLine, closes_since
 from app.services.valuation import Line, Valuation, actions_between
 
@@ -132,7 +132,7 @@ def judge(
             block = (
                 _alert_block(occasion, each, done) if alerts else _order_block(each, done, order_id)
             )
-        if block is None and occasion.sessions_behind:
+        if block is None and freshness.is_too_old_to_act(occasion.sessions_behind):
             block = Block.MARKET_STALE
         waiting = done.ordered.get(each.line.etf_id)
         verdicts.append(Verdict(each, block, waiting or order_id))

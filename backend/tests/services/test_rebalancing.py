@@ -8,12 +8,27 @@ from app.bootstrap import Resources
 from app.core.database import unit_of_work
 from app.core.errors import Conflict
 from app.market_data.snapshot import MarketSnapshot
-from app.models import ActionKind, EntryKind, Portfolio, RebalanceStatus, owned_portfolio
+from app.models import (
+    ActionKind,
+    EntryKind,
+    Portfolio,
+    RebalanceStatus,
+    TimeInForce,
+    owned_portfolio,
+)
 from app.quant.costs import Side
 from app.quant.errors import Infeasible, QuantError
 from app.schemas.cash import CashCreate
 from app.schemas.settings import DriftMode, OptimizerName
-from app.services import cash_flows, deciding, ledger, rebalance_events, rebalancing, trading
+from app.services import (
+    cash_flows,
+    deciding,
+    ledger,
+    open_orders,
+    rebalance_events,
+    rebalancing,
+    trading,
+)
 from app.services.order_life import id_of_key
 from app.services.rebalancing import OutOfDate, body_of
 from tests.services import lives
@@ -346,3 +361,27 @@ async def test_a_skipped_line_says_why(
     (skipped,) = [line for line in read.fills if line.status == "skipped"]
     assert (skipped.ticker, skipped.state, skipped.reason_code) == (first, "rejected", "no_price")
     assert "no usable price" in (skipped.reason or "")
+
+
+async def test_a_line_above_its_share_of_the_volume_says_so_and_waits_for_later_sessions(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    # 500,000 shares a session: a 20,000th of them is about 25 shares.
+    settings = lives.rules(max_volume_share=0.00005)
+    portfolio = await lives.opened(session, market, resources.owner_id, settings=settings)
+    event = await rebalancing.propose(session, market, portfolio, now=NOW)
+    await rebalancing.execute(session, market, portfolio, event, now=NOW)
+    read = await rebalance_events.shown(session, market, event, now=NOW)
+    cut = [line for line in read.fills if line.ordered > 30]
+    assert cut
+    for line in cut:
+        assert (line.status, line.state) == ("reduced", "partially_filled")
+        assert f"At most {line.quantity:.0f} shares a session" in (line.reason or "")
+    waiting = (await open_orders.read(session, [portfolio.id]))[portfolio.id]
+    assert len(waiting) == len(cut)
+    assert {order.time_in_force for order in waiting} == {TimeInForce.GTC}
+
+    again = await rebalancing.propose(session, market, portfolio, force=True, now=NOW)
+    await rebalancing.execute(session, market, portfolio, again, now=NOW)
+    left = (await open_orders.read(session, [portfolio.id]))[portfolio.id]
+    assert not {order.id for order in left} & {order.id for order in waiting}

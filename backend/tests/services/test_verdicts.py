@@ -117,7 +117,7 @@ def test_a_stop_acts_on_a_good_price_at_or_below_it_that_nothing_forbids_and_on_
         or (closed_on is not None and closed_on <= TODAY)
         or splitting
         or ordered
-        or behind > 0
+        or behind > 1
     )
     assert fires == (not forbidden and today is not None and today <= 88.0)
     assert (block is not None) == forbidden
