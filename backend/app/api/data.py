@@ -9,8 +9,8 @@ from app.api.errors import problems
 from app.core.clock import utc_now
 from app.market_data.validation import Reason
 from app.schemas.base import Ticker
-from app.schemas.data import DataStatus, QuarantineList
-from app.services import data_issues, data_status
+from app.schemas.data import ActionFilter, ActionList, DataStatus, QuarantineList
+from app.services import data_issues, data_status, stored_actions
 
 router = APIRouter(prefix="/api/data", tags=["data"])
 
@@ -56,5 +56,24 @@ async def quarantine(
         reason=reason,
         limit=limit,
         offset=offset,
+        now=utc_now(),
+    )
+
+
+@router.get("/actions", responses=problems(404))
+async def actions(
+    session: SessionDep,
+    resources: ResourcesDep,
+    *,
+    market: MarketCode = None,
+    ticker: Annotated[Ticker | None, Query(description="Of this ETF only")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="How many at most")] = 100,
+    offset: Annotated[int, Query(ge=0, le=2**31 - 1, description="How many to pass over")] = 0,
+) -> ActionList:
+    """The dividends, splits, ticker changes and closures that are known, newest ex-date first."""
+    return await stored_actions.listed(
+        session,
+        market or await resources.market_data.default_market(session),
+        ActionFilter(ticker=ticker, limit=limit, offset=offset),
         now=utc_now(),
     )

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import typer
 
+from app.cli import data_actions
 from app.cli.app import new_app
 from app.cli.asking import given
 from app.cli.output import describe_age, plainly, print_json, print_json_of, print_line, print_table
@@ -257,3 +258,6 @@ def issues(
             for bar in answer.bars
         ),
     )
+
+
+app.command()(data_actions.actions)

@@ -1,11 +1,13 @@
 """What data there are, how old they are, and what was refused."""
 
 from datetime import date, datetime
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from app.schemas.base import Output
+from app.models import ActionKind
+from app.schemas.base import Exact, Input, Output, Ticker
 
 
 class DataAge(Output):
@@ -102,3 +104,35 @@ class QuarantineList(DataAge):
     limit: int
     offset: int
     bars: list[QuarantinedBarRead] = Field(description="By ticker, then day")
+
+
+class ActionFilter(Input):
+    """Which corporate actions to list."""
+
+    model_config = ConfigDict(strict=False)
+
+    ticker: Ticker | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    offset: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+
+
+class ActionRead(Output):
+    """What an ETF did to its holders."""
+
+    ticker: str = Field(description="The ETF's ticker of now", examples=["SPY"])
+    kind: ActionKind
+    ex_date: date
+    value: Exact | None = Field(
+        description="split: new shares for one old, 1: withdrawn; dividend: USD per share, 0: "
+        "withdrawn; closure: USD paid out per share, null: the last price; ticker_change: null"
+    )
+    pay_date: date | None
+    former_ticker: str | None = Field(description="Of a ticker_change the ticker before it")
+    source: str = Field(description="Who says so", examples=["actions.csv"])
+
+
+class ActionList(DataAge):
+    total: int = Field(description="How many fit the filters")
+    limit: int
+    offset: int
+    actions: list[ActionRead] = Field(description="Newest ex-date first, then by ticker")

@@ -1,4 +1,6 @@
 from collections.abc import AsyncIterator
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from app.core.database import unit_of_work
 from tests.app_fixtures import Clients
 from tests.small_market import SmallMarket, write_small_market
 
-DATA_PATHS = ("/api/data/status", "/api/data/quarantine")
+DATA_PATHS = ("/api/data/status", "/api/data/quarantine", "/api/data/actions")
 
 
 @pytest.fixture
@@ -178,3 +180,68 @@ async def test_a_filter_out_of_bounds_is_refused(
     client: httpx2.AsyncClient, query: dict[str, Any]
 ) -> None:
     assert (await client.get("/api/data/quarantine", params=query)).status_code == 422
+
+
+@pytest.fixture
+async def acting(own: Resources, imported: SmallMarket) -> SmallMarket:
+    """AAA paid and split; BBB was called OLD."""
+    rows = (
+        ("AAA", "2025-03-03", "dividend", "0.52", "2025-03-10", None),
+        ("AAA", "2025-06-02", "split", "2", None, None),
+        ("BBB", "2025-06-02", "ticker_change", None, None, "OLD"),
+    )
+    async with unit_of_work(own.sessions) as session:
+        for ticker, day, kind, value, pay_date, former in rows:
+            await session.execute(
+                text("""
+                    INSERT INTO corporate_actions
+                        (etf_id, ex_date, kind, value, pay_date, ticker, source)
+                    VALUES (:etf_id, CAST(:day AS date), :kind, CAST(:value AS numeric),
+                            CAST(:pay_date AS date), :former, 'issuer.csv')
+                    """),
+                {
+                    "etf_id": imported.ids[ticker],
+                    "day": date.fromisoformat(day),
+                    "kind": kind,
+                    "value": value and Decimal(value),
+                    "pay_date": pay_date and date.fromisoformat(pay_date),
+                    "former": former,
+                },
+            )
+    return imported
+
+
+async def test_the_stored_actions_are_listed_newest_first(
+    clients: Clients, own: Resources, acting: SmallMarket
+) -> None:
+    answer = (await asked(clients, own, "/api/data/actions", market="us")).json()
+
+    assert (answer["market"], answer["total"]) == ("us", 3)
+    assert [list(action.values()) for action in answer["actions"]] == [
+        ["AAA", "split", "2025-06-02", "2.000000", None, None, "issuer.csv"],
+        ["BBB", "ticker_change", "2025-06-02", None, None, "OLD", "issuer.csv"],
+        ["AAA", "dividend", "2025-03-03", "0.520000", "2025-03-10", None, "issuer.csv"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "total", "shown"),
+    [
+        ({"ticker": "aaa"}, 2, ["split", "dividend"]),
+        ({"ticker": "OLD"}, 1, ["ticker_change"]),
+        ({"ticker": "NOPE"}, 0, []),
+        ({"limit": 1, "offset": 1}, 3, ["ticker_change"]),
+        ({"market": "demo"}, 0, []),
+    ],
+)
+async def test_the_stored_actions_are_filtered_and_paged(
+    clients: Clients,
+    own: Resources,
+    acting: SmallMarket,
+    *,
+    query: dict[str, Any],
+    total: int,
+    shown: list[str],
+) -> None:
+    answer = (await asked(clients, own, "/api/data/actions", **query)).json()
+    assert (answer["total"], [each["kind"] for each in answer["actions"]]) == (total, shown)

@@ -76,6 +76,12 @@ def test_a_week_of_actions_reaches_the_book_and_is_corrected_by_actions_alone(
     assert {row["ticker"]: row["quantity"] for row in shown["positions"]} == {"AAA": "33.000000"}
     assert "Nothing changed" in empty("data", "import", "--actions", corrected).stdout
     assert "no differences" in empty("db", "check").stdout
+    first = empty("data", "actions", "--limit", "1").stdout
+    assert "4 actions, 1 shown" in first
+    assert f"{DAYS[-2]}  BBX     closure   39.5" in first
+    assert "There are more: --offset 1." in first
+    assert "BBB" in empty("data", "actions", "--ticker", "BBX").stdout
+    assert "Its prices are as traded" in empty("data", "status").stdout
 
 
 def test_money_of_another_day_is_booked_and_refused_in_words(

@@ -28,6 +28,7 @@ SAME = {
     ),
     "data status": "/api/data/status",
     "data issues": "/api/data/quarantine",
+    "data actions --ticker aaa": "/api/data/actions?ticker=AAA",
 }
 
 
