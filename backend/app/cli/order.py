@@ -16,6 +16,7 @@ from app.cli.output import (
     shares,
 )
 from app.cli.runtime import Context, JsonOption, PortfolioId, run
+from app.models import FillAt
 from app.schemas.order import OrderDetail, OrderFilter, OrderRead, StateWanted
 from app.services import orders
 
@@ -43,15 +44,20 @@ def show_all(
 
     async def command(context: Context) -> list[OrderRead]:
         portfolio = await context.portfolio(portfolio_id)
-        return await orders.listed(context.session, portfolio, wanted)
+        # One more than asked for says whether there are others.
+        one_more = wanted.model_copy(update={"limit": limit + 1})
+        return await orders.listed(context.session, portfolio, one_more)
 
-    answer = run(command)
+    found = run(command)
+    answer = found[:limit]
     if json:
         print_json_of(list[OrderRead], answer)
     elif not answer:
         print_line("There are no such orders.")
     else:
         _show_all(answer)
+        if len(found) > limit:
+            print_line(f"There are more: --offset {offset + limit}.")
 
 
 @app.command()
@@ -87,7 +93,7 @@ def _answer(order: OrderDetail, *, json: bool) -> None:
 def _show_all(found: list[OrderRead]) -> None:
     print_table(
         f"{len(found)} order{'s' if len(found) > 1 else ''}",
-        ("order", "session", "side", "ticker", "shares", "filled", "type", "state", "why"),
+        ("order", "session", "side", "ticker", "shares", "filled", "terms", "state", "why"),
         (
             (
                 order.id,
@@ -96,7 +102,7 @@ def _show_all(found: list[OrderRead]) -> None:
                 order.ticker,
                 shares(order.quantity),
                 shares(order.filled_quantity),
-                order.order_type,
+                _terms(order),
                 order.state,
                 order.message or order.reason,
             )
@@ -106,12 +112,25 @@ def _show_all(found: list[OrderRead]) -> None:
     )
 
 
+def _terms(order: OrderRead) -> str:
+    """At what prices, how long and when it fills, such as 'stop 58 limit 57.5, gtc'."""
+    prices = [
+        f"{name} {shares(price)}"
+        for name, price in (("stop", order.stop_price), ("limit", order.limit_price))
+        if price is not None
+    ]
+    terms = [" ".join(prices) or order.order_type, order.time_in_force]
+    return ", ".join([*terms, order.fill_at] if order.fill_at is FillAt.NEXT_OPEN else terms)
+
+
 def _show(order: OrderDetail) -> None:
     print_line(f"Order {order.id} of portfolio {order.portfolio_id}: {order.state}")
     print_facts(
         (
             ("wanted", f"{order.side} {shares(order.quantity)} {order.ticker}"),
-            ("type", f"{order.order_type}, {order.time_in_force}"),
+            ("type", order.order_type),
+            ("time in force", order.time_in_force),
+            ("filled at", order.fill_at),
             ("limit price", order.limit_price),
             ("stop price", order.stop_price),
             ("stop set off", order.triggered_on),

@@ -46,15 +46,20 @@ def trades(
 
     async def command(context: Context) -> list[TradeRead]:
         portfolio = await context.portfolio(portfolio_id)
-        return await trade_history.trades(context.session, portfolio, wanted, now=context.now)
+        # One more than asked for says whether there are others.
+        one_more = wanted.model_copy(update={"limit": limit + 1})
+        return await trade_history.trades(context.session, portfolio, one_more, now=context.now)
 
-    answer = run(command)
+    found = run(command)
+    answer = found[:limit]
     if json:
         print_json_of(list[TradeRead], answer)
     elif not answer:
         print_line("There are no such trades.")
     else:
         _show(answer)
+        if len(found) > limit:
+            print_line(f"There are more: --offset {offset + limit}.")
 
 
 def _show(trades: list[TradeRead]) -> None:

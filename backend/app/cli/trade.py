@@ -135,5 +135,6 @@ def _show_fill(receipt: TradeReceipt) -> None:
             ("net amount", receipt.net_amount),
             ("cash left", receipt.cash),
             ("sequence", receipt.sequence),
+            ("order", receipt.order_id),
         )
     )

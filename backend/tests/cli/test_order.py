@@ -40,3 +40,29 @@ def test_an_order_that_is_not_there_is_named_in_one_sentence(etftrader: Installa
     assert etftrader.failure("order", "show", portfolio, absent) == "There is no such order."
     etftrader("order", "show", portfolio, "first", code=2)
     etftrader("order", "list", portfolio, "--state", "gone", code=2)
+
+
+def test_lists_that_go_on_say_so_and_orders_show_their_terms(etftrader: Installation) -> None:
+    portfolio = etftrader.create("Long lists")
+    for ticker in ("AAA", "BBB"):
+        said = etftrader("trade", portfolio, "buy", ticker, "10").stdout
+        (order,) = etftrader.json("order", "list", portfolio, "--ticker", ticker)
+        assert order["id"] in said
+    etftrader("trade", portfolio, "buy", "AAA", "10", "--next-open")
+    etftrader("trade", portfolio, "sell", "AAA", "5", "--stop", "2", "--limit", "1.5", "--gtc")
+
+    table = etftrader("order", "list", portfolio).stdout
+    assert "stop 2 limit 1.5, gtc" in table
+    assert "market, day, next_open" in table
+    assert "There are more" not in table
+    assert (
+        "There are more: --offset 3."
+        in etftrader("order", "list", portfolio, "--offset", "2", "--limit", "1").stdout
+    )
+    assert (
+        "There are more: --offset 1."
+        in etftrader("portfolio", "trades", portfolio, "--limit", "1").stdout
+    )
+    assert "There are more" not in etftrader("portfolio", "trades", portfolio).stdout
+    assert len(etftrader.json("portfolio", "trades", portfolio, "--limit", "1")) == 1
+    assert len(etftrader.json("order", "list", portfolio, "--limit", "1000")) == 4
