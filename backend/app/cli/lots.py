@@ -29,7 +29,7 @@ def _show(found: LotList) -> None:
         ("lot", "ticker", "acquired", "shares", "cost", "value", "gain", "to long"),
         (
             (
-                row.number,
+                row.lot,
                 row.ticker,
                 row.acquired_on,
                 shares(row.quantity),

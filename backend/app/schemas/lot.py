@@ -12,14 +12,16 @@ from app.schemas.market import AsOf
 class ClosedLotRead(Output):
     """What an entry took out of one lot."""
 
-    number: int = Field(description="The sequence of the purchase in the ledger")
+    lot: int = Field(
+        validation_alias="number", description="The sequence of the purchase in the ledger"
+    )
     acquired_on: date
     quantity: Exact
     cost: Exact = Field(description="Fees included")
 
 
 class LotRead(Output):
-    number: int = Field(description="The sequence of the purchase in the ledger")
+    lot: int = Field(description="The sequence of the purchase in the ledger")
     ticker: str = Field(examples=["SPY"])
     acquired_on: date
     quantity: Exact = Field(description="The shares that are left")

@@ -70,7 +70,7 @@ async def _table(session: AsyncSession, portfolios: Sequence[Portfolio]) -> Asyn
 
 
 def _cells(entry: LedgerEntryRead) -> list[object]:
-    """Each field of an entry; the lots it closed as `number: shares for cost` in one cell."""
+    """Each field of an entry; the lots it closed as `lot: shares for cost` in one cell."""
     lots = entry.closed_lots
-    closed = lots and "; ".join(f"{lot.number}: {lot.quantity:f} for {lot.cost:f}" for lot in lots)
+    closed = lots and "; ".join(f"{lot.lot}: {lot.quantity:f} for {lot.cost:f}" for lot in lots)
     return [closed if name == "closed_lots" else value for name, value in entry]

@@ -34,7 +34,7 @@ async def overview(
     shown = [
         line for etf_id, held in book.open.items() if held for line in _of(market, etf_id, held)
     ]
-    shown.sort(key=lambda line: (line.ticker, line.acquired_on, line.number))
+    shown.sort(key=lambda line: (line.ticker, line.acquired_on, line.lot))
     return LotList(
         **freshness.as_of(market, now),
         portfolio_id=portfolio.id,
@@ -67,7 +67,7 @@ def _line(lot: Lot, ticker: str, worth: tuple[LastPrice, Decimal], today: date) 
     last, value = worth
     long = long_from(lot.acquired_on)
     return LotRead(
-        number=lot.number,
+        lot=lot.number,
         ticker=ticker,
         acquired_on=lot.acquired_on,
         quantity=lot.quantity,

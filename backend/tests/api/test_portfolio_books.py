@@ -47,7 +47,7 @@ async def test_a_lot_that_is_sold_in_part_appears_in_all_three(
     (line,) = (await show(client, portfolio_id, "gains?year=2025"))["lines"]
     entries = (await show(client, portfolio_id, "ledger"))["entries"]
 
-    assert (lot["number"], lot["quantity"]) == (2, "6.000000")
+    assert (lot["lot"], lot["quantity"]) == (2, "6.000000")
     assert Decimal(lot["cost"]) == cost - taken
     assert (line["sequence"], line["lot"], line["term"]) == (3, 2, "short")
     assert Decimal(line["gain"]) == Decimal(sold["net_amount"]) - taken
@@ -56,7 +56,7 @@ async def test_a_lot_that_is_sold_in_part_appears_in_all_three(
     assert not line["wash_sale"]
     assert [entry["kind"] for entry in entries] == ["deposit", "buy", "sell"]
     assert entries[2]["closed_lots"] == [
-        {"number": 2, "acquired_on": "2025-06-30", "quantity": "4.000000", "cost": str(taken)}
+        {"lot": 2, "acquired_on": "2025-06-30", "quantity": "4.000000", "cost": str(taken)}
     ]
     assert entries[2]["cash"] == sold["cash"]
     assert (await show(client, portfolio_id, "gains?year=2024"))["lines"] == []

@@ -75,7 +75,7 @@ def test_a_ledger_as_a_table_has_every_entry_and_runs_no_formula(
     assert paid["reason"].startswith("'=1+1")
     (sold,) = (row for row in rows if row["sequence"] == str(entries[-1]["sequence"]))
     (closed,) = entries[-1]["closed_lots"]
-    assert sold["closed_lots"] == f"{closed['number']}: {closed['quantity']} for {closed['cost']}"
+    assert sold["closed_lots"] == f"{closed['lot']}: {closed['quantity']} for {closed['cost']}"
 
 
 def test_the_tax_form_is_written_to_a_file_and_never_over_another(

@@ -188,7 +188,7 @@ async def test_open_lots_have_their_value_their_term_and_the_days_that_are_missi
         trade(market, "BBB", 1, "50.00", "2025-06-30"),
     )
     found = await lots_overview.overview(session, market, portfolio, now=NOW)
-    assert [(lot.ticker, lot.number) for lot in found.lots] == [("AAA", 2), ("AAA", 3), ("BBB", 4)]
+    assert [(lot.ticker, lot.lot) for lot in found.lots] == [("AAA", 2), ("AAA", 3), ("BBB", 4)]
     assert [lot.long_from for lot in found.lots] == [
         date(2025, 6, 29),
         date(2025, 7, 2),
