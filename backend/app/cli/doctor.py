@@ -6,6 +6,7 @@ from app.cli.app import new_app
 from app.cli.failing import failures_in_one_sentence
 from app.cli.output import print_json_of, print_line
 from app.cli.runtime import JsonOption
+from app.core.clock import utc_now
 from app.core.config import Settings
 from app.supervisor import doctor as examination
 from app.supervisor.doctor import Finding
@@ -17,14 +18,14 @@ app = new_app()
 def doctor(json: JsonOption = False) -> None:
     """Look at Python, folders, ports, database and market data; change nothing.
 
-    Exit code 1 where something must be done.
+    Exit code 1 where something must be done; a warning leaves it 0.
     """
     with failures_in_one_sentence():
-        findings = examination.run(Settings.load())
+        findings = examination.run(Settings.load(), now=utc_now())
     if json:
         print_json_of(list[Finding], findings)
     else:
         for finding in findings:
-            mark = "WRONG" if finding.problem else "ok"
+            mark = "WRONG" if finding.problem else "warn" if finding.warning else "ok"
             print_line(f"{mark:<5}  {finding.topic}: {finding.sentence}")
     raise typer.Exit(examination.exit_code(findings))

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 
 import redis
@@ -15,9 +16,10 @@ from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from app.core import embedded, migrations
+from app.core import calendar, embedded, migrations
 from app.core.config import Settings
 from app.core.embedded import EmbeddedServerFailed, Home, Valkey
+from app.services import freshness
 from app.supervisor import turn
 
 OLDEST_PYTHON = (3, 11)
@@ -27,14 +29,18 @@ MARKETS = text("SELECT code, simulated, latest_session FROM markets ORDER BY cod
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at: a sentence about it, and whether something must be done."""
+    """One thing that was looked at: a sentence about it, and whether something must be done.
+
+    `warning`: it works, but not as well as it would if something were done.
+    """
 
     topic: str
     problem: bool
     sentence: str
+    warning: bool = False
 
 
-def run(settings: Settings) -> list[Finding]:
+def run(settings: Settings, *, now: datetime) -> list[Finding]:
     """Look at everything, change nothing. An embedded database is started for the look."""
     home = Home(settings.data_dir.absolute())
     return [
@@ -42,7 +48,7 @@ def run(settings: Settings) -> list[Finding]:
         *_data_directory(home),
         *_disk(home.data_dir),
         *_up(settings, home),
-        *_database(settings, home),
+        *_database(settings, home, now),
         *_redis(settings, home),
     ]
 
@@ -57,6 +63,10 @@ def _good(topic: str, sentence: str) -> Finding:
 
 def _bad(topic: str, sentence: str) -> Finding:
     return Finding(topic, problem=True, sentence=sentence)
+
+
+def _poor(topic: str, sentence: str) -> Finding:
+    return Finding(topic, problem=False, sentence=sentence, warning=True)
 
 
 def _python() -> Iterator[Finding]:
@@ -108,7 +118,7 @@ def _up(settings: Settings, home: Home) -> Iterator[Finding]:
         yield _good("Port", f"Port {settings.port} is free.")
 
 
-def _database(settings: Settings, home: Home) -> Iterator[Finding]:
+def _database(settings: Settings, home: Home, now: datetime) -> Iterator[Finding]:
     topic = "Database"
     if settings.database_url is None and not (home.data_dir / "postgres").exists():
         yield _good(topic, "There is no database yet: './etftrader up' makes it.")
@@ -117,7 +127,7 @@ def _database(settings: Settings, home: Home) -> Iterator[Finding]:
         with _database_url(settings) as url:
             engine = create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 5})
             with engine.connect() as connection:
-                yield from _contents(connection)
+                yield from _contents(connection, now)
     except EmbeddedServerFailed as error:
         yield _bad(topic, str(error))
     except SQLAlchemyError as error:
@@ -131,7 +141,7 @@ def _database_url(settings: Settings) -> AbstractContextManager[str]:
     return embedded.postgres(settings.data_dir)
 
 
-def _contents(connection: Connection) -> Iterator[Finding]:
+def _contents(connection: Connection, now: datetime) -> Iterator[Finding]:
     version = str(connection.execute(text("SHOW server_version")).scalar_one()).split()[0]
     yield _good("Database", f"PostgreSQL {version} answers.")
     try:
@@ -143,10 +153,10 @@ def _contents(connection: Connection) -> Iterator[Finding]:
         yield _bad("Migrations", "The schema is not this version's: './etftrader db upgrade'.")
     else:
         yield _good("Migrations", "The schema is up to date.")
-    yield from _markets(connection)
+    yield from _markets(connection, now)
 
 
-def _markets(connection: Connection) -> Iterator[Finding]:
+def _markets(connection: Connection, now: datetime) -> Iterator[Finding]:
     topic = "Market data"
     rows = connection.execute(MARKETS).all() if inspect(connection).has_table("markets") else []
     for code, simulated, latest in rows:
@@ -156,9 +166,23 @@ def _markets(connection: Connection) -> Iterator[Finding]:
                 topic, f"The market '{code}' ({kind}) is empty: './etftrader data import' fills it."
             )
         else:
-            yield _good(topic, f"The market '{code}' ({kind}) has prices until {latest}.")
+            about = f"The market '{code}' ({kind}) has prices until {latest}"
+            yield _age(about, latest, now, simulated=simulated)
     if all(latest is None for _, _, latest in rows):
         yield _bad(topic, "No market has prices: './etftrader up' makes the simulated one.")
+
+
+def _age(about: str, latest: date, now: datetime, *, simulated: bool) -> Finding:
+    topic = "Market data"
+    behind = calendar.sessions_between(latest, calendar.last_completed_session(now))
+    if not freshness.is_too_old_to_act(behind):
+        return _good(topic, f"{about}.")
+    todo = (
+        "'./etftrader up' goes on with it"
+        if simulated
+        else "bring newer ones in with './etftrader data import'"
+    )
+    return _poor(topic, f"{about}, {behind} sessions behind, and stops are paused: {todo}.")
 
 
 def _redis(settings: Settings, home: Home) -> Iterator[Finding]:
