@@ -135,8 +135,9 @@ def _left_out(series: SeriesReport) -> str:
 
 def _show_closed(closed: Closed) -> None:
     print_line(
-        f"Marked {closed.portfolios} portfolios. Orders filled: {closed.fills}. "
-        f"Stops fired: {closed.stops}. Alerts: {closed.alerts}. Failures: {len(closed.failures)}."
+        f"Marked {closed.portfolios} portfolios. Corporate actions booked: {closed.actions}. "
+        f"Orders filled: {closed.fills}. Stops fired: {closed.stops}. Alerts: {closed.alerts}. "
+        f"Failures: {len(closed.failures)}."
     )
     if closed.paused:
         print_line(f"Stops of {closed.paused} portfolios wait for newer prices.")

@@ -72,13 +72,15 @@ class Failure:
 class Closed:
     """What a close brought: portfolios looked at, values stored, entries booked, orders filled.
 
-    `stops` counts those that acted, `alerts` what owners were told, `paused` portfolios whose stops
+    `actions` counts each corporate action once for every portfolio that it was booked or corrected
+    in, `stops` those that acted, `alerts` what owners were told, `paused` portfolios whose stops
     waited for newer prices.
     """
 
     portfolios: int = 0
     values: int = 0
     booked: int = 0
+    actions: int = 0
     fills: int = 0
     stops: int = 0
     alerts: int = 0
@@ -90,6 +92,7 @@ class Closed:
             self.portfolios + other.portfolios,
             self.values + other.values,
             self.booked + other.booked,
+            self.actions + other.actions,
             self.fills + other.fills,
             self.stops + other.stops,
             self.alerts + other.alerts,
@@ -210,12 +213,18 @@ async def close_some(
         portfolios=len(found),
         values=outcome.values,
         booked=len(entries),
+        actions=sum(map(_actions, booked.values())),
         fills=sum(entry.kind in TRADES for entry in entries),
         stops=acting.stops,
         alerts=len(acting.alerts),
         paused=sum(bool(each.breaches) and waits for each in found.values()),
         failures=_named({**failed, **unread, **outcome.faults, **stuck}),
     )
+
+
+def _actions(booked: Sequence[Booked]) -> int:
+    """How many corporate actions one portfolio's entries are of."""
+    return len({each.entry.action_id for each in booked} - {None})
 
 
 async def _read(session: AsyncSession, query: LiteralString, ids: Sequence[int]) -> list[Account]:

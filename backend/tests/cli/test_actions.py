@@ -69,7 +69,8 @@ def test_a_week_of_actions_reaches_the_book_and_is_corrected_by_actions_alone(
 
     said = empty("data", "import", "--actions", corrected).stdout
 
-    assert "actions" in said
+    # The dividend and the split of the one, the closure of the other.
+    assert "Corporate actions booked: 3." in " ".join(said.split())
     shown = empty.json("portfolio", "show", portfolio)
     # Of 33 and a third of a share the third is paid out at 30, the close of that day.
     assert Decimal(shown["cash"]) == cash + 20 - 3 + 10 + 1975
@@ -155,7 +156,10 @@ def test_actions_that_concern_nobody_are_named_and_withdrawn_ones_booked_back(
     assert Decimal(shown["cash"]) == cash - Decimal("44.20")
     held = {row["ticker"]: Decimal(row["quantity"]) for row in shown["positions"]}
     assert held == {"AAA": 100, "BBX": 50}
-    (actions,) = empty.json("data", "import", "--actions", file)["report"]["series"]
+    assert "Corporate actions booked: 2." in said
+    again = empty.json("data", "import", "--actions", file)
+    assert again["closed"]["actions"] == 0
+    (actions,) = again["report"]["series"]
     assert (actions["unchanged"], actions["left_out"]) == (2, 7)
     assert actions["unknown_tickers"] == [f"Q{number}" for number in range(7)]
     assert "no differences" in empty("db", "check").stdout
