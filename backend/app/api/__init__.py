@@ -15,12 +15,13 @@ from app.api import (
     trades,
 )
 
+# In order of how often they are asked for: each is tried in turn.
 ROUTERS = (
+    trades.router,
     health.router,
     portfolios.router,
     portfolio_books.router,
     positions.router,
-    trades.router,
     orders.router,
     factors.router,
     performance.router,

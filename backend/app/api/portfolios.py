@@ -12,7 +12,7 @@ from app.core.database import reading
 from app.models import PortfolioStatus
 from app.schemas.cash import CashCreate, CashRead
 from app.schemas.portfolio import PortfolioCreate, PortfolioItem, PortfolioPatch, PortfolioRead
-from app.schemas.settings import PortfolioSettings, default_settings
+from app.schemas.settings import default_settings, stored_settings
 from app.services import cash_flows, overview, portfolios, receipts
 
 router = APIRouter(prefix="/api/portfolios", tags=["portfolios"], route_class=Transaction)
@@ -84,7 +84,7 @@ async def change(
         market,
         portfolio,
         name=body.name if "name" in body.model_fields_set else None,
-        settings=body.over(PortfolioSettings.model_validate(portfolio.settings)),
+        settings=body.over(stored_settings(portfolio.settings)),
     )
     return await overview.detail(session, market, portfolio, now=utc_now())
 

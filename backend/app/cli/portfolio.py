@@ -18,7 +18,7 @@ from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio, PortfolioStatus
 from app.schemas.portfolio import PortfolioCreate, PortfolioItem, PortfolioPatch, PortfolioRead
 from app.schemas.position import PositionList
-from app.schemas.settings import OptimizerName, PortfolioSettings, default_settings
+from app.schemas.settings import OptimizerName, default_settings, stored_settings
 from app.services import overview, portfolios, positions, replay
 from app.services.replay import Undecided
 
@@ -196,7 +196,7 @@ def change(
             market,
             portfolio,
             name=name and body.name,
-            settings=body.over(PortfolioSettings.model_validate(portfolio.settings)),
+            settings=body.over(stored_settings(portfolio.settings)),
         )
         return await overview.detail(context.session, market, portfolio, now=context.now)
 

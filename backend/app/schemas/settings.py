@@ -1,8 +1,11 @@
 """The rules a portfolio follows: every setting with its bounds and its default."""
 
+import json
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated
+from functools import lru_cache
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
@@ -145,6 +148,16 @@ class PortfolioSettings(Input):
     reduced_exposure: Share = 0.5
     risk_free_rate: Annotated[Number, Field(ge=0, le=1)] = 0.04
     benchmark: Ticker | None = Field(None, description="Left out: the market's broad fund.")
+
+
+def stored_settings(stored: Mapping[str, Any]) -> PortfolioSettings:
+    """The rules as a portfolio keeps them. The same rules are the same object: do not change it."""
+    return _checked_settings(json.dumps(stored, sort_keys=True))
+
+
+@lru_cache(maxsize=4096)
+def _checked_settings(text: str) -> PortfolioSettings:
+    return PortfolioSettings.model_validate(json.loads(text))
 
 
 def default_settings(settings: Settings) -> PortfolioSettings:

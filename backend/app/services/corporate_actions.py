@@ -21,7 +21,7 @@ from app.core.errors import Unavailable
 from app.core.money import ZERO
 from app.market_data.snapshot import Action, MarketSnapshot
 from app.models import ActionKind, EntryKind, Portfolio, PortfolioStatus
-from app.schemas.settings import PortfolioSettings
+from app.schemas.settings import PortfolioSettings, stored_settings
 from app.services import alerts, cash_history, entitlements, ledger, valuation
 from app.services.action_entries import ActionDesk, CannotBook, counts_on, place_in_time
 from app.services.cash_history import NotThereThen
@@ -162,7 +162,7 @@ async def find_due(
         return Due()
     histories = await entitlements.read(session, account.id, actions)
     _require_known(market, histories.values())
-    desk = ActionDesk(market, PortfolioSettings.model_validate(account.settings))
+    desk = ActionDesk(market, stored_settings(account.settings))
     first, last = span
     happened = [
         action

@@ -26,7 +26,7 @@ from app.schemas.portfolio import (
     PortfolioRead,
     PortfolioSummary,
 )
-from app.schemas.settings import PortfolioSettings
+from app.schemas.settings import stored_settings
 from app.services import corporate_actions, freshness, valuation
 from app.services.corporate_actions import Account
 from app.services.projection import Book, Holding
@@ -108,7 +108,7 @@ async def detail(
             pnl=item.pnl,
         ),
         positions=_positions(market, valued),
-        settings=PortfolioSettings.model_validate(standing.row.settings),
+        settings=stored_settings(standing.row.settings),
     )
 
 
@@ -184,7 +184,7 @@ async def _valued(session: AsyncSession, market: MarketSnapshot, standing: Stand
 
 
 def _item(standing: Standing, valued: Valuation, age: freshness.AsOfFields) -> PortfolioItem:
-    row, settings = standing.row, PortfolioSettings.model_validate(standing.row.settings)
+    row, settings = standing.row, stored_settings(standing.row.settings)
     return PortfolioItem(
         **age,
         id=row.id,

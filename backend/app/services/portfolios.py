@@ -13,7 +13,7 @@ from app.models import EntryKind, OrderOrigin, Portfolio, PortfolioStatus
 from app.quant.book import Market, order_for
 from app.quant.costs import Side
 from app.quant.optimizers import Limits, feasibility
-from app.schemas.settings import PortfolioSettings
+from app.schemas.settings import PortfolioSettings, stored_settings
 from app.services import ledger, open_orders, pricing, settling, trading
 from app.services.desk import Batch, LineStatus
 from app.services.entry import Entry
@@ -152,7 +152,7 @@ async def _sell_all(
         quotes = {ticker: pricing.priced(market, ticker, on).quote for ticker in tickers}
     except (NoPrice, NotTraded) as error:
         raise CannotLiquidate(str(error)) from None
-    desk = Market(quotes, pricing.cost_model(PortfolioSettings.model_validate(portfolio.settings)))
+    desk = Market(quotes, pricing.cost_model(stored_settings(portfolio.settings)))
     orders = [
         order_for(ticker, Side.SELL, held.quantity, market=desk, reason="The portfolio is closed")
         for ticker, held in zip(tickers, holdings.values(), strict=True)

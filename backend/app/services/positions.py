@@ -22,7 +22,7 @@ from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio, Position, RebalanceEvent, RebalanceStatus
 from app.quant.measured import number
 from app.schemas.position import PositionList, PositionRead
-from app.schemas.settings import PortfolioSettings
+from app.schemas.settings import stored_settings
 from app.services import corporate_actions, freshness, stops, strategy, valuation
 from app.services.corporate_actions import Account
 from app.services.projection import Book, Holding
@@ -136,7 +136,7 @@ def _book(rows: Sequence[Row[Any]]) -> Book:
 
 def _shown(market: MarketSnapshot, state: Row[Any], book: Book, now: datetime) -> PositionList:
     worth = valuation.value(market, book.cash, book.holdings.values(), market.latest_session)
-    settings = PortfolioSettings.model_validate(state.settings)
+    settings = stored_settings(state.settings)
     watch = stops.watch(market, worth, strategy.stop_policy(settings))
     return PositionList(
         **freshness.as_of(market, now),

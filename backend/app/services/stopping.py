@@ -30,7 +30,7 @@ from app.models import (
     TimeInForce,
 )
 from app.quant.costs import Side
-from app.schemas.settings import PortfolioSettings, StopAction
+from app.schemas.settings import StopAction, stored_settings
 from app.services import (
     alerts,
     exposure,
@@ -198,7 +198,7 @@ async def _sell(
     now: datetime,
 ) -> tuple[Acted, ...]:
     """Fill at the close of `at`; what one session's volume does not take waits for the next."""
-    settings = PortfolioSettings.model_validate(portfolio.settings)
+    settings = stored_settings(portfolio.settings)
     acted = []
     for each in firing:
         order = stops.sale(market, settings, each.exit, each.line.quantity, at=at)

@@ -34,7 +34,7 @@ from app.quant.orders import OrderSettings
 from app.quant.panel import BoolArray
 from app.quant.selection import Passed, SelectionRules
 from app.quant.stop_loss import StopPolicy
-from app.schemas.settings import OptimizerName, PortfolioSettings, Universe
+from app.schemas.settings import OptimizerName, PortfolioSettings, Universe, stored_settings
 from app.services import pricing
 
 REMEMBERED_SCORES = 64
@@ -82,7 +82,7 @@ class Standing:
 
 
 def settings_of(portfolio: Portfolio) -> PortfolioSettings:
-    return PortfolioSettings.model_validate(portfolio.settings)
+    return stored_settings(portfolio.settings)
 
 
 def score_settings(settings: PortfolioSettings) -> ScoreSettings:

@@ -23,7 +23,7 @@ from app.quant.costs import CostModel, Side
 from app.quant.fills import Bar, meet
 from app.quant.lots import Pick
 from app.quant.sizing import Quote, affordable_quantity
-from app.schemas.settings import Oversized, PortfolioSettings
+from app.schemas.settings import Oversized, PortfolioSettings, stored_settings
 from app.schemas.trade import TradeCreate
 from app.services import ledger, pricing, settling, strategy
 from app.services.desk import Batch, Desk, Line, LineStatus, entry_of, filled
@@ -163,7 +163,7 @@ async def place(
     portfolio.require_active()
     if await settling.settle(session, market, portfolio, now=now):
         holdings = None
-    rules = PortfolioSettings.model_validate(portfolio.settings)
+    rules = stored_settings(portfolio.settings)
     etf = pricing.priced(market, ticket.ticker, market.latest_session)
     costs = pricing.cost_model(rules)
     step = strategy.order_settings(rules).step
@@ -265,7 +265,7 @@ async def execute(
     the order of execution. `ended` are open orders that the batch puts an end to.
     """
     portfolio.require_active()
-    rules = PortfolioSettings.model_validate(portfolio.settings)
+    rules = stored_settings(portfolio.settings)
     costs = pricing.cost_model(rules)
     before = await ledger.current_book(session, portfolio)
     desk = Desk(
