@@ -1,5 +1,6 @@
 """The realised gains of a portfolio, from what its ledger says of the lots that were closed."""
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -62,7 +63,8 @@ async def realised(
     ]
     traded = sorted({purchase.asset for purchase in purchases})
     limit = strategy.settings_of(portfolio).max_correlation
-    found = gains(disposals, purchases, _Twins(market, traded, limit))
+    twins = _Twins(market, traded, limit)
+    found = await asyncio.to_thread(gains, disposals, purchases, twins)
     shown = [line for line in found if year is None or line.sold_on.year == year]
     return _list(market, portfolio, entries, shown, year=year)
 
