@@ -32,6 +32,9 @@ __all__ = [
     "small_market",
 ]
 
+PROOFS = frozenset({"faults", "mutations", "reliability", "statemachine"})
+"""Folders whose tests take minutes; they begin first, so that nobody waits for them at the end."""
+
 FOLDER_OF_RUN = "ETFTRADER_TEST_RUN"
 
 # Properties are about results: how long an example takes on a shared machine proves nothing. Where
@@ -61,6 +64,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.timeout(0), append=False)
         if "server_urls" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.database)
+        if item.path.parent.name in PROOFS:
+            item.add_marker(pytest.mark.proof)
+    items.sort(key=lambda item: item.path.parent.name not in PROOFS)
 
 
 @pytest.fixture(scope="session")
