@@ -163,6 +163,10 @@ def _room() -> int | None:
     return shutil.get_terminal_size().columns
 
 
+COPIED = frozenset({"order"})
+"""Columns of what is typed again in the next command: never cut."""
+
+
 def _fitted(
     table: list[_Column], wrapped: str, room: int | None
 ) -> tuple[list[_Column], list[int]]:
@@ -190,7 +194,7 @@ def _shrunk(table: list[_Column], wrapped: str, room: int | None) -> list[int]:
 
 
 def _least(column: _Column, wrapped: str) -> int:
-    if column.numeric:
+    if column.numeric or column.title in COPIED:
         return column.width
     return NARROWEST_WRAPPED if column.title == wrapped else NARROWEST_TEXT
 

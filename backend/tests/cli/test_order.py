@@ -1,8 +1,25 @@
 """`etftrader order`: what the HTTP interface answers, and tables."""
 
+from dataclasses import replace
+
+import pytest
+
 from tests.cli.conftest import Installation
 
 LIMIT = ("--limit", "1.00", "--gtc")
+
+
+@pytest.fixture
+def etftrader(etftrader: Installation) -> Installation:
+    """On a wide terminal."""
+    return replace(etftrader, environment={**etftrader.environment, "COLUMNS": "240"})
+
+
+def test_the_ids_of_orders_are_whole_on_a_narrow_terminal(etftrader: Installation) -> None:
+    narrow = replace(etftrader, environment={**etftrader.environment, "COLUMNS": "80"})
+    portfolio = narrow.create("Narrow")
+    order = narrow.json("trade", portfolio, "buy", "AAA", "10", *LIMIT)["order_id"]
+    assert order in narrow("order", "list", portfolio).stdout
 
 
 def test_an_order_is_listed_shown_and_cancelled(etftrader: Installation) -> None:

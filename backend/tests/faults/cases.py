@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 import httpx2
+import pytest
 
 from app.bootstrap import Resources
 from tests.app_fixtures import Clients
@@ -44,3 +45,9 @@ async def told(resources: Resources, ids: Ids, answer: httpx2.Response) -> str:
     assert answer.is_success, answer.text
     book = await books.read(resources, ids["portfolio"])
     return book.told((answer.status_code, answer.json()))
+
+
+_AT_LENGTH = frozenset({"buy for an amount", "cancel", "pay in", "pay out", "close"})
+"""Left to --long: they go through the statements that the others go through."""
+
+NAMES = [pytest.param(name, marks=pytest.mark.long if name in _AT_LENGTH else ()) for name in CASES]

@@ -16,7 +16,7 @@ import pytest
 from app.bootstrap import Resources
 from tests.app_fixtures import Clients, for_new_user
 from tests.faults import books, scenes
-from tests.faults.cases import CASES, told, undisturbed
+from tests.faults.cases import CASES, NAMES, told, undisturbed
 from tests.faults.dying import DIED
 from tests.faults.forking import Forking, forking
 from tests.faults.servers import gone
@@ -38,7 +38,7 @@ def mortal(shared_resources: Resources) -> Iterator[Forking]:
         yield process
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", NAMES)
 async def test_whatever_the_process_died_of_the_repeat_makes_the_new_book_once(
     case: str, clients: Clients, resources: Resources, mortal: Forking
 ) -> None:

@@ -20,7 +20,7 @@ from app.bootstrap import Resources
 from app.market_data import live
 from tests.app_fixtures import Clients, for_new_user
 from tests.faults import books, scenes
-from tests.faults.cases import CASES, told, undisturbed
+from tests.faults.cases import CASES, NAMES, told, undisturbed
 from tests.faults.servers import administrator
 from tests.faults.statements import COMMIT, Statement, hooked, watched
 
@@ -83,7 +83,7 @@ def every_statement(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.parametrize("harm", Harm)
 @pytest.mark.parametrize("moment", Moment)
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", NAMES)
 async def test_the_book_is_the_old_one_or_the_new_one_and_a_repeat_makes_it_the_new_one(
     case: str, moment: Moment, harm: Harm, clients: Clients, resources: Resources
 ) -> None:

@@ -471,7 +471,7 @@ STOPPING = (
     Seeded(
         "a stop acts while the market is behind the clock",
         f"{SERVICES}/verdicts.py",
-        "if block is None and occasion.sessions_behind:",
+        "if block is None and freshness.is_too_old_to_act(occasion.sessions_behind):",
         "if block is None and occasion.sessions_behind > 10_000:",
         f"{STOPS}::test_while_the_market_is_stale_only_a_person_acts",
     ),

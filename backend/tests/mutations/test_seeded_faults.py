@@ -43,7 +43,13 @@ def test_without_a_fault_the_tests_pass(copied: Copy, nursery: Forking, urls: Se
     assert control.code == PASSED, control.output
 
 
-@pytest.mark.parametrize("fault", seeded.ALL, ids=lambda fault: fault.name)
+EVERY_OTHER = [
+    pytest.param(fault, marks=pytest.mark.long if number % 2 else (), id=fault.name)
+    for number, fault in enumerate(seeded.ALL)
+]
+
+
+@pytest.mark.parametrize("fault", EVERY_OTHER)
 def test_a_fault_is_seen(fault: Seeded, copied: Copy, nursery: Forking, urls: ServerUrls) -> None:
     with copied.sown(fault):
         outcome = copied.run(nursery, urls, [fault.test])

@@ -31,7 +31,16 @@ class Automatic(Model):
         if any(side == BUY and self._is_barred(etf) for etf, side, _ in proposal.lines):
             raise Refusal("stopped out")
         wanted = [
-            Order(order_id, (made, str(order_id)), etf, side, quantity, day, origin="rebalance")
+            Order(
+                order_id,
+                (made, str(order_id)),
+                etf,
+                side,
+                quantity,
+                day,
+                origin="rebalance",
+                day_only=False,
+            )
             for order_id, (etf, side, shares) in zip(ids, proposal.lines, strict=True)
             if (quantity := self._in_shares_of_today(etf, shares, proposal.day))
         ]
