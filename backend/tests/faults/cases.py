@@ -47,7 +47,9 @@ async def told(resources: Resources, ids: Ids, answer: httpx2.Response) -> str:
     return book.told((answer.status_code, answer.json()))
 
 
-_AT_LENGTH = frozenset({"buy for an amount", "cancel", "pay in", "pay out", "close"})
-"""Left to --long: they go through the statements that the others go through."""
+_IN_THE_SUITE = frozenset({"buy", "sell", "rebalance", "execute a proposal"})
+"""The others go through the same statements, and are left to --long."""
 
-NAMES = [pytest.param(name, marks=pytest.mark.long if name in _AT_LENGTH else ()) for name in CASES]
+NAMES = [
+    pytest.param(name, marks=() if name in _IN_THE_SUITE else pytest.mark.long) for name in CASES
+]
