@@ -2,6 +2,7 @@
 
 import stat
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -15,7 +16,7 @@ from tests.cli.conftest import Installation
 @pytest.fixture(scope="module")
 def file(etftrader: Installation, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dump with a portfolio in it."""
-    etftrader.create("Dumped")
+    etftrader.create(f"Dumped {uuid4()}")
     written = tmp_path_factory.mktemp("dump") / "etftrader.dump"
     etftrader("db", "dump", str(written))
     return written
