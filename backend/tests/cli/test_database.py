@@ -2,7 +2,6 @@
 
 import stat
 from pathlib import Path
-from uuid import uuid4
 
 import psycopg
 import pytest
@@ -16,7 +15,7 @@ from tests.cli.conftest import Installation
 @pytest.fixture(scope="module")
 def file(etftrader: Installation, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dump with a portfolio in it."""
-    etftrader.create(f"Dumped {uuid4()}")
+    etftrader.create("Dumped")
     written = tmp_path_factory.mktemp("dump") / "etftrader.dump"
     etftrader("db", "dump", str(written))
     return written
