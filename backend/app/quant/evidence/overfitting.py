@@ -26,6 +26,8 @@ BLOCKS = 16
 SESSIONS_PER_BLOCK = 10
 """Fewer would make a ratio over a block's few returns a matter of chance."""
 CELLS_AT_ONCE = 1 << 18
+ROUNDING = 1e-12
+"""Ratios this close, relatively, are equal: the same run tried twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +137,11 @@ def _choices(sums: _BlockSums, chosen: FloatArray) -> tuple[FloatArray, FloatArr
     inside, outside = sums.sharpes(chosen), sums.sharpes(1.0 - chosen)
     best = inside.argmax(axis=1)[:, None]
     achieved = np.take_along_axis(outside, best, axis=1)
-    below = np.count_nonzero(outside < achieved, axis=1)
-    equal = np.count_nonzero(outside == achieved, axis=1)
+    margin = ROUNDING * (1.0 + np.abs(achieved))
+    below = np.count_nonzero(outside < achieved - margin, axis=1)
+    not_above = np.count_nonzero(outside <= achieved + margin, axis=1)
     # Equal runs share their mean rank; r / (N + 1 - r) is w / (1 - w).
-    rank = below + (equal + 1.0) / 2.0
+    rank = (below + not_above + 1.0) / 2.0
     logits = np.log(rank / (outside.shape[1] + 1.0 - rank))
     return logits, np.take_along_axis(inside, best, axis=1)[:, 0], achieved[:, 0]
 

@@ -58,6 +58,8 @@ def effective(
     returns: FloatArray, *, rf: float, nearly_equal: float = NEARLY_EQUAL
 ) -> EffectiveTrials:
     """The effective trials among N rows of T daily returns, NaN where a trial has none."""
+    if not 0.0 < nearly_equal <= 1.0:
+        raise ValueError(f"a correlation above 0 and up to 1, not {nearly_equal}")
     order = _by_content(returns)
     groups = _clusters(returns[order], nearly_equal)
     found = sorted(
@@ -145,4 +147,4 @@ def _average(members: FloatArray) -> FloatArray:
 def _variance(ratios: list[float]) -> Measured:
     if len(ratios) < 2:
         return Missing("fewer than 2 distinct trials that are long enough")
-    return float(np.var(ratios, ddof=1))
+    return float(np.var(sorted(ratios), ddof=1))
