@@ -36,7 +36,7 @@ def brute_force(returns: FloatArray, rf: float, blocks: int) -> tuple[list[float
     return logits, np.array(ratios)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 2**32 - 1), trials=st.integers(2, 7), rf=st.floats(-0.05, 0.1))
 def test_block_sums_give_what_every_choice_gives_by_itself(
     seed: int, trials: int, rf: float
