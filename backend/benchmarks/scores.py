@@ -20,7 +20,8 @@ import polars as pl
 
 path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from app.quant.factors.scoring import score, score_sessions
+from app.quant.factors.score_history import score_history
+from app.quant.factors.scoring import score
 from app.quant.panel import Facts, FloatArray, Panel
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -142,7 +143,7 @@ def main() -> None:
     swept = panel.sessions[-SWEPT:]
     one = milliseconds(lambda: score(panel, facts))
     pandas_one = milliseconds(lambda: by_pandas(close, volume, facts, old))
-    many = milliseconds(lambda: list(score_sessions(panel, facts, None, swept)), 5)
+    many = milliseconds(lambda: score_history(panel, facts, None, swept), 5)
 
     kind = "real" if real else "invented"
     print(f"{len(panel.tickers):,} ETFs x {len(panel):,} sessions ({kind}), {len(ours)} scored")

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from app.cli.app import new_app
@@ -23,14 +22,26 @@ app = new_app("Score the market; list the best; look at one ETF.")
 def score(
     date: Annotated[
         datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="One session, anew."),
+    ] = None,
+    begin: Annotated[
+        datetime | None,
         typer.Option(
-            formats=["%Y-%m-%d"], metavar="DATE", help="One past session instead of the last 252."
+            "--from", formats=["%Y-%m-%d"], metavar="DATE", help="Sessions from this day on, anew."
         ),
+    ] = None,
+    end: Annotated[
+        datetime | None,
+        typer.Option("--to", formats=["%Y-%m-%d"], metavar="DATE", help="Up to this day."),
     ] = None,
     market: MarketOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Score the market's last 252 sessions where scores are missing, or one session anew."""
+    """Score the last 252 sessions where scores are missing, or the sessions of some days anew."""
+    if date is not None and (begin is not None or end is not None):
+        raise typer.BadParameter("is one session; give either it or a range", param_hint="--date")
+    asked = any(day is not None for day in (date, begin, end))
+    first, last = (day and day.date() for day in (date or begin, date or end))
 
     async def command(context: Context) -> Scored:
         code = (await context.market(market)).code
@@ -38,10 +49,11 @@ def score(
             found = await updating.in_turn(
                 context.session, context.resources.market_data, code, progress=progress
             )
-            if date is None:
+            if not asked:
                 return await scoring.score_missing(context.session, found, progress=progress)
-            day = np.array([date.date()], "datetime64[D]")
-            return await scoring.score_and_store(context.session, found, day, progress=progress)
+            return await scoring.score_between(
+                context.session, found, first, last, progress=progress
+            )
 
     scored = run(command)
     if json:

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, create_model
 
 from app.core.config import Settings
+from app.quant.factors.registry import REGISTRY
 from app.quant.lots import LotMethod
 from app.schemas.base import Exact, Input, Number, Text, Ticker, exactly
 
@@ -75,13 +76,25 @@ class DividendDay(_Choice):
 Lax = Field(strict=False)
 
 
-class FactorWeights(Input):
-    """Non-negative weights, normalised to sum 1; at least one is positive."""
+Weight = Annotated[Number, Field(ge=0, le=1000)]
 
-    momentum: Annotated[Number, Field(ge=0, le=1000)] = 0.35
-    quality: Annotated[Number, Field(ge=0, le=1000)] = 0.30
-    volatility: Annotated[Number, Field(ge=0, le=1000)] = 0.20
-    value: Annotated[Number, Field(ge=0, le=1000)] = 0.15
+if TYPE_CHECKING:
+
+    class FactorWeights(Input):
+        """One field per registered factor: a checker of types cannot know their names."""
+
+        def __init__(self, **weights: float) -> None: ...
+
+else:
+    FactorWeights = create_model(
+        "FactorWeights",
+        __base__=Input,
+        __doc__="Non-negative weights, normalised to sum 1; at least one is positive.",
+        **{
+            name: (Weight, Field(factor.weight, description=factor.about))
+            for name, factor in REGISTRY.items()
+        },
+    )
 
 
 class Universe(Input):

@@ -10,11 +10,12 @@ import polars as pl
 from sqlalchemy import Row, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.errors import NotFound, NotScored
+from app.core.errors import NotFound, NotScored, Refused
 from app.core.progress import Progress, silent
 from app.market_data.snapshot import MarketSnapshot
 from app.models import FactorScore
-from app.quant.factors.scoring import FORMULA_VERSION, Scores, ScoreSettings, score_sessions
+from app.quant.factors.score_history import score_history
+from app.quant.factors.scoring import FACTORS, FORMULA_VERSION, ScoreSettings
 from app.quant.factors.universe import Exclusion, UniverseRules
 from app.quant.panel import DateArray
 from app.schemas.factor import (
@@ -28,6 +29,9 @@ from app.services import freshness
 
 STORED_SESSIONS = 252
 """How many sessions an import scores: a year to look back on."""
+
+AT_A_TIME = 64
+"""Sessions scored and written together: some megabytes with thousands of ETFs."""
 
 COLUMNS = (
     "market",
@@ -80,20 +84,50 @@ async def score_and_store(
 
     Raises `InsufficientHistory` for a day that is not a session of the market's data.
     """
-    days: list[date] = sessions.tolist()
+    for begin in range(0, len(sessions), AT_A_TIME):
+        part = sessions[begin : begin + AT_A_TIME]
+        rows = await asyncio.to_thread(_rows, market, part)
+        await _replace(session, market, part.tolist(), rows)
+        progress("scoring sessions", begin + len(part), len(sessions))
+    return await _summary(session, market, len(sessions))
+
+
+async def score_between(
+    session: AsyncSession,
+    market: MarketSnapshot,
+    begin: date | None,
+    end: date | None,
+    *,
+    progress: Progress = silent,
+) -> Scored:
+    """Score the market's sessions from `begin` to `end`, both included, None being its first and
+    last, replacing what is stored.
+
+    Raises `Refused` where there is none.
+    """
+    days = market.panel.sessions
+    if begin is not None:
+        days = days[days >= np.datetime64(begin)]
+    if end is not None:
+        days = days[days <= np.datetime64(end)]
+    if not len(days):
+        first, latest = market.panel.sessions[[0, -1]].tolist()
+        raise Refused(f"No session lies between these days: there are prices {first} to {latest}.")
+    return await score_and_store(session, market, days, progress=progress)
+
+
+async def _replace(
+    session: AsyncSession, market: MarketSnapshot, days: list[date], rows: bytes
+) -> None:
     await session.execute(
         delete(FactorScore).where(FactorScore.market == market.code, FactorScore.session.in_(days))
     )
-    scores = score_sessions(market.panel, market.facts, ScoreSettings(), sessions)
     connection = (await (await session.connection()).get_raw_connection()).driver_connection
     assert connection is not None
     async with connection.cursor() as cursor:
         statement = f"COPY factor_scores ({', '.join(COLUMNS)}) FROM STDIN (FORMAT csv)"
         async with cursor.copy(statement) as copy:
-            for done in range(len(days)):
-                await copy.write(await asyncio.to_thread(lambda: _csv(market, next(scores))))
-                progress("scoring sessions", done + 1, len(days))
-    return await _summary(session, market, len(days))
+            await copy.write(rows)
 
 
 async def _summary(session: AsyncSession, market: MarketSnapshot, sessions: int) -> Scored:
@@ -106,28 +140,24 @@ async def _summary(session: AsyncSession, market: MarketSnapshot, sessions: int)
     return Scored(sessions, latest, scored, len(exclusions) - scored)
 
 
-def _csv(market: MarketSnapshot, scores: Scores) -> bytes:
-    """One session's rows as COPY reads them: an ETF without a score carries its reason."""
-    scored = scores.scored
-    reasons = [scores.reason(row) for row in range(len(scored))]
+def _rows(market: MarketSnapshot, sessions: DateArray) -> bytes:
+    """Scores as COPY reads them, session after session; an ETF without a score has its reason."""
+    scores = score_history(market.panel, market.facts, ScoreSettings(), sessions)
     return (
         pl.DataFrame(
             {
-                "session": np.repeat(scores.session.astype("datetime64[D]"), len(scored)),
-                "etf_id": np.array([etf.id for etf in market.etfs]),
-                "momentum": scores.momentum,
-                "quality": scores.quality,
-                "value": scores.value,
-                "volatility": scores.volatility,
-                "composite": scores.composite,
-                "rank": scores.rank,
-                "exclusion": reasons,
-            },
-            schema_overrides={"exclusion": pl.String},
+                "session": np.repeat(scores.sessions, len(market.etfs)),
+                "etf_id": np.tile(np.array([etf.id for etf in market.etfs]), len(scores.sessions)),
+                **{name: scores.factors.factor(name).ravel() for name in FACTORS},
+                "composite": scores.composite.ravel(),
+                "rank": scores.rank.ravel(),
+                "exclusion": scores.exclusion.ravel(),
+            }
         )
         .with_columns(
             pl.col(pl.Float64).fill_nan(None),
             rank=pl.when(pl.col("rank") > 0).then(pl.col("rank")),
+            exclusion=pl.col("exclusion").replace_strict(_REASONS, return_dtype=pl.String),
             market=pl.lit(market.code),
             formula_version=pl.lit(FORMULA_VERSION),
             data_version=pl.lit(str(market.data_version)),
@@ -136,6 +166,9 @@ def _csv(market: MarketSnapshot, scores: Scores) -> bytes:
         .write_csv(include_header=False)
         .encode()
     )
+
+
+_REASONS = {0: None, **{reason.code: reason.value for reason in Exclusion}}
 
 
 async def latest_scores(

@@ -86,14 +86,8 @@ def settings_of(portfolio: Portfolio) -> PortfolioSettings:
 
 
 def score_settings(settings: PortfolioSettings) -> ScoreSettings:
-    weights = settings.factor_weights
     return ScoreSettings(
-        weights=FactorWeights(
-            momentum=weights.momentum,
-            quality=weights.quality,
-            volatility=weights.volatility,
-            value=weights.value,
-        ),
+        weights=FactorWeights(**settings.factor_weights.model_dump()),
         composite=Composite(settings.score_method),
         risk_free=settings.risk_free_rate,
         score_within=ScoreWithin(settings.score_within),

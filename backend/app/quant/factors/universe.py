@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.quant.factors.history import kernels
-from app.quant.panel import BoolArray, FloatArray, IntArray, Panel
+from app.quant.panel import BoolArray, Facts, FloatArray, IntArray, Panel
 
 ReasonArray = npt.NDArray[np.int8]
 
@@ -77,47 +77,43 @@ class UniverseRules:
             Exclusion.NOT_CHOSEN: "outside the chosen part of the market",
         }[reason]
 
+    def traded(self, panel: Panel, ends: IntArray) -> tuple[ReasonArray, IntArray]:
+        """Ask the rules on closes and volumes at the columns before `ends` (ascending).
 
-@dataclass(frozen=True, slots=True)
-class Traded:
-    """What the rules on closes and volumes found on one date, one entry per ETF of the panel.
+        Answers with one row per session and one column per ETF: the code of the first failing rule,
+        0 where all passed, and how many closes are missing among the last `history` + 1.
+        """
+        count = self.history + 1
+        codes, missing = kernels().traded(
+            panel.close,
+            panel.volume,
+            ends,
+            (count, self.max_missing * count, float(self.min_close)),
+            (self.dollar_volume_sessions, float(self.min_dollar_volume)),
+        )
+        return np.ascontiguousarray(codes.T), missing.T
 
-    `reasons` are codes of the first failing rule, 0 where all passed; `dollar_volume` is the median
-    daily value traded, NaN for an ETF that failed an earlier rule; `missing` counts the sessions
-    without a close among the last `history` + 1.
-    """
+    def dollar_volume(self, panel: Panel, rows: IntArray) -> FloatArray:
+        """The median daily value traded up to the panel's last session, NaN without any."""
+        columns = slice(max(len(panel) - self.dollar_volume_sessions, 0), None)
+        values = panel.close[rows, columns] * panel.volume[rows, columns]
+        values.sort(axis=1)  # NaN comes last
+        known = np.count_nonzero(~np.isnan(values), axis=1)
+        at = np.arange(len(values))
+        return (values[at, (known - 1) // 2] + values[at, known // 2]) / 2.0
 
-    reasons: ReasonArray
-    dollar_volume: FloatArray
-    missing: IntArray
+    def static(self, facts: Facts, among: BoolArray | None) -> ReasonArray:
+        """The rules on what an ETF is, whatever the session: codes, 0 where all passed."""
+        codes = np.zeros(len(facts.leveraged), np.int8)
+        if among is not None:
+            codes[~among] = Exclusion.NOT_CHOSEN.code
+        if not self.inverse:
+            codes[facts.inverse] = Exclusion.INVERSE.code
+        if not self.leveraged:
+            codes[facts.leveraged] = Exclusion.LEVERAGED.code
+        return codes
 
-
-def traded(panel: Panel, end: int, rules: UniverseRules) -> Traded:
-    """Ask the rules on closes and volumes, at column `end` - 1 of the panel and from its past."""
-    missing, listed = kernels().gaps(panel.close, end, rules.history + 1)
-    reasons = np.zeros(len(panel.tickers), np.int8)
-
-    def fail(failed: BoolArray, reason: Exclusion) -> None:
-        reasons[(reasons == 0) & failed] = reason.code
-
-    newest = panel.close[:, end - 1]
-    fail(~(newest > 0), Exclusion.NO_CLOSE)
-    fail(~listed, Exclusion.SHORT_HISTORY)
-    fail(missing > rules.max_missing * (rules.history + 1), Exclusion.MISSING_CLOSES)
-    fail(~(newest >= rules.min_close), Exclusion.LOW_PRICE)
-
-    rows = np.flatnonzero(reasons == 0)
-    columns = slice(max(end - rules.dollar_volume_sessions, 0), end)
-    dollar_volume = np.full(len(reasons), np.nan)
-    dollar_volume[rows] = _medians(panel.close[rows, columns] * panel.volume[rows, columns])
-    fail(~(dollar_volume >= rules.min_dollar_volume), Exclusion.LOW_DOLLAR_VOLUME)
-    return Traded(reasons, dollar_volume, missing)
-
-
-def _medians(values: FloatArray) -> FloatArray:
-    """The median of each row's known values, NaN for a row without any."""
-    values.sort(axis=1)  # NaN comes last
-    known = np.count_nonzero(~np.isnan(values), axis=1)
-    rows = np.arange(len(values))
-    lower, upper = values[rows, (known - 1) // 2], values[rows, known // 2]
-    return (lower + upper) / 2.0
+    def moderate(self, annual_volatility: FloatArray) -> BoolArray:
+        return (annual_volatility >= self.min_volatility) & (
+            annual_volatility <= self.max_volatility
+        )

@@ -13,7 +13,8 @@ import numpy.typing as npt
 import polars as pl
 import pytest
 
-from app.quant.factors.scoring import FACTORS, Scores, score, score_sessions
+from app.quant.factors.score_history import score_history
+from app.quant.factors.scoring import FACTORS, Scores, score
 from app.quant.panel import Facts, Panel
 from tests.shared_data import SHARED, needs_golden_scores
 
@@ -84,15 +85,19 @@ def test_scores_agree_with_the_independent_ones(file: str, prefix: str, session:
         )
 
 
-@pytest.mark.parametrize("file", ["etf_prices", "etf_prices_long"])
-def test_a_sweep_over_real_prices_equals_scoring_each_date_alone(file: str) -> None:
+@pytest.mark.parametrize(
+    ("file", "first", "apart"), [("etf_prices", 200, 149), ("etf_prices_long", 3000, 1033)]
+)
+def test_a_sweep_over_real_prices_equals_scoring_dates_alone(
+    file: str, first: int, apart: int
+) -> None:
     panel, known = market(file)
-    sessions = panel.sessions[-300::60]
-    for session, swept in zip(sessions, score_sessions(panel, known, None, sessions), strict=True):
-        alone = score(panel.until(session.item()), known)
-        np.testing.assert_array_equal(swept.composite, alone.composite)
-        np.testing.assert_array_equal(swept.rank, alone.rank)
-        np.testing.assert_array_equal(swept.exclusion, alone.exclusion)
+    swept = score_history(panel, known, None, panel.sessions[first:])
+    for t in range(0, len(swept.sessions), apart):
+        alone = score(panel.until(swept.sessions[t].item()), known)
+        np.testing.assert_array_equal(swept.composite[t], alone.composite)
+        np.testing.assert_array_equal(swept.rank[t], alone.rank)
+        np.testing.assert_array_equal(swept.exclusion[t], alone.exclusion)
 
 
 def test_double_precision_moves_the_scores_of_single_precision_prices_a_little() -> None:

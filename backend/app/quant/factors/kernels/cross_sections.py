@@ -1,0 +1,192 @@
+"""Clipping, standardising and ranking of the ETFs of one session, session after session.
+
+`members` are the columns in the order of their groups, `starts` where each group begins and the
+last one ends: an ETF is compared with its group alone.
+"""
+
+from math import log
+
+import numpy as np
+
+from app.quant.compiled import exactly, reordering
+from app.quant.panel import BoolArray, FloatArray, IntArray
+
+FEW = 64
+"""So many values at an end are kept in order while looking; for more all values are sorted."""
+
+ROUNDING = 1e-12
+"""Values closer together than this, relative to their size, differ by rounding only."""
+
+
+@exactly
+def _smallest(values: FloatArray, found: FloatArray) -> None:
+    """The smallest values in order, as many as `found` has room for."""
+    room, held = len(found), 0
+    for value in values:
+        if held == room:
+            if not value < found[room - 1]:
+                continue
+            held -= 1
+        place = held
+        while place > 0 and found[place - 1] > value:
+            found[place] = found[place - 1]
+            place -= 1
+        found[place] = value
+        held += 1
+
+
+@exactly
+def percentile(values: FloatArray, percentile: float, found: FloatArray) -> float:
+    """Of the values, interpolated linearly between the two nearest in order; none is NaN."""
+    position = (len(values) - 1) * percentile / 100.0
+    below = int(position)
+    above = min(below + 1, len(values) - 1)
+    from_top = len(values) - below
+    if above < FEW:
+        _smallest(values, found[: above + 1])
+        low, high = found[below], found[above]
+    elif from_top <= FEW:
+        _smallest(-values, found[:from_top])
+        low, high = -found[from_top - 1], -found[len(values) - 1 - above]
+    else:
+        ordered = np.sort(values)
+        low, high = ordered[below], ordered[above]
+    return low + (position - below) * (high - low)
+
+
+@reordering
+def _standardise(values: FloatArray) -> bool:
+    """(x - mean) / std with n - 1, in place; False, and nothing done, where all are equal."""
+    total = 0.0
+    low, high = values[0], values[0]
+    for value in values:
+        total += value
+        low = min(value, low)
+        high = max(value, high)
+    if high - low <= ROUNDING * max(abs(low), abs(high)):
+        return False
+    mean, squares = total / len(values), 0.0
+    for value in values:
+        squares += (value - mean) * (value - mean)
+    deviation = np.sqrt(squares / (len(values) - 1))
+    for k in range(len(values)):
+        values[k] = (values[k] - mean) / deviation
+    return True
+
+
+@exactly
+def _gather(
+    row: FloatArray, inside: BoolArray, members: IntArray, values: FloatArray, places: IntArray
+) -> int:
+    """Known values of the members inside, and their columns; how many."""
+    known = 0
+    for column in members:
+        values[known], places[known] = row[column], column
+        known += inside[column] and not np.isnan(row[column])
+    return known
+
+
+@exactly
+def standardised(
+    rows: FloatArray,
+    inside: BoolArray,
+    members: IntArray,
+    starts: IntArray,
+    clip: tuple[float, float],
+) -> FloatArray:
+    """z-scores of values clipped at two percentiles; not clipped at 0 and 100."""
+    found = np.full(rows.shape, np.nan)
+    buffer, places = np.empty(len(members) + 1), np.empty(len(members) + 1, np.int64)
+    few = np.empty(FEW)
+    low_at, high_at = clip
+    for t in range(len(rows)):
+        for group in range(len(starts) - 1):
+            part = members[starts[group] : starts[group + 1]]
+            known = _gather(rows[t], inside[t], part, buffer, places)
+            if known < 2:
+                continue
+            values = buffer[:known]
+            if low_at > 0.0 or high_at < 100.0:
+                low, high = percentile(values, low_at, few), percentile(values, high_at, few)
+                for k in range(known):
+                    values[k] = min(max(values[k], low), high)
+            if _standardise(values):
+                for k in range(known):
+                    found[t, places[k]] = values[k]
+    return found
+
+
+@exactly
+def ascending(values: FloatArray, order: IntArray, counts: IntArray) -> None:
+    """Fill `order` with the places of the values, smallest first, equal ones as they come.
+
+    Values are dealt into as many buckets of equal width, and neighbours then brought into order
+    (a bucket sort): a few steps per value for any shape met in practice. Values so bunched that it
+    takes many are sorted by merging; the order is the same.
+    """
+    count = len(values)
+    low, high = values.min(), values.max()
+    scale = (count - 1) / (high - low)
+    if not (scale > 0.0 and scale < np.inf):
+        order[:] = np.argsort(values, kind="mergesort")
+        return
+    counts[: count + 1] = 0
+    for value in values:
+        counts[int((value - low) * scale) + 1] += 1
+    for bucket in range(1, count):
+        counts[bucket] += counts[bucket - 1]
+    for place in range(count):
+        bucket = int((values[place] - low) * scale)
+        order[counts[bucket]] = place
+        counts[bucket] += 1
+    moves, most = 0, 8 * count
+    for k in range(1, count):
+        place = order[k]
+        value, at = values[place], k
+        while at > 0 and values[order[at - 1]] > value:
+            order[at] = order[at - 1]
+            at -= 1
+        order[at] = place
+        moves += k - at
+        if moves > most:
+            order[:] = np.argsort(values, kind="mergesort")
+            return
+
+
+@exactly
+def percentile_ranks(
+    rows: FloatArray, inside: BoolArray, members: IntArray, starts: IntArray
+) -> FloatArray:
+    """Rank / count in (0, 1], 1 = highest; equal values share their average rank."""
+    found = np.full(rows.shape, np.nan)
+    buffer, places = np.empty(len(members) + 1), np.empty(len(members) + 1, np.int64)
+    room, counts = np.empty(len(members), np.int64), np.empty(len(members) + 2, np.int64)
+    for t in range(len(rows)):
+        for group in range(len(starts) - 1):
+            part = members[starts[group] : starts[group + 1]]
+            known = _gather(rows[t], inside[t], part, buffer, places)
+            if known == 0:
+                continue
+            values, order = buffer[:known], room[:known]
+            ascending(values, order, counts)
+            first = 0
+            while first < known:
+                after = first + 1
+                while after < known and values[order[after]] == values[order[first]]:
+                    after += 1
+                rank = (first + (after - first + 1) / 2.0) / known
+                for k in range(first, after):
+                    found[t, places[order[k]]] = rank
+                first = after
+    return found
+
+
+@exactly
+def log_ranks(ranks: FloatArray, unknown: float) -> FloatArray:
+    """Logarithms; of NaN that of `unknown`."""
+    found = np.empty(ranks.shape)
+    for t in range(len(ranks)):
+        for i in range(ranks.shape[1]):
+            rank = ranks[t, i]
+            found[t, i] = log(unknown if np.isnan(rank) else rank)
+    return found
