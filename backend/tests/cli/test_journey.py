@@ -63,6 +63,10 @@ def test_every_setting_can_be_given(etftrader: Installation) -> None:
         "quality": 0.3,
         "volatility": 0.2,
         "value": 0,
+        "trend": 0,
+        "beta": 0,
+        "carry": 0,
+        "reversal": 0,
     }
     assert settings["universe"]["excluded"] == ["AAA", "BBB"]
     assert settings["fractional_shares"] is True

@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import stats
 
-from app.quant.factors.cross_section import CrossSection, integrate, mix
+from app.quant.factors.cross_section import Composite, CrossSection
+from app.quant.factors.factor_history import FactorHistory
+from app.quant.factors.kernels import cross_sections
+from app.quant.factors.registry import REGISTRY
+from app.quant.factors.score_history import combine
+from app.quant.factors.settings import FactorWeights
 from app.quant.panel import FloatArray
 
 MARKET = CrossSection()
@@ -72,22 +77,66 @@ def test_groups_are_compared_within_themselves() -> None:
     np.testing.assert_allclose(compare.percentile_ranks(values), [1 / 3, 0.5, 2 / 3, 1.0, 1.0, 1.0])
 
 
+@given(values=numbers, percentile=st.floats(0, 100))
+def test_any_percentile_is_that_of_numpy(values: FloatArray, percentile: float) -> None:
+    found = cross_sections.percentile(values, percentile, np.empty(cross_sections.FEW))
+    assert found == pytest.approx(np.percentile(values, percentile), rel=1e-12, abs=1e-12)
+
+
+@given(values=numbers, power=st.sampled_from([1, 9, 51]))
+def test_sorting_is_stable_however_the_values_are_bunched(values: FloatArray, power: int) -> None:
+    bunched, order = (values / 1e3) ** power, np.empty(len(values), np.int64)
+    cross_sections.ascending(bunched, order, np.empty(len(values) + 2, np.int64))
+    assert order.tolist() == np.argsort(bunched, kind="stable").tolist()
+
+
+def test_who_is_outside_is_compared_with_nobody() -> None:
+    inside = np.array([True, True, False, True])
+    compare = CrossSection(clip=(0.0, 100.0), inside=inside[None, :])
+    values = np.array([1.0, 2.0, 1e9, 3.0])
+    np.testing.assert_allclose(compare.z(values), [-1.0, 0.0, np.nan, 1.0])
+    np.testing.assert_allclose(compare.percentile_ranks(values), [1 / 3, 2 / 3, np.nan, 1.0])
+
+
+def test_each_row_is_a_date_of_its_own() -> None:
+    values = np.random.default_rng(0).normal(size=(5, 40))
+    alone = np.stack([MARKET.z(row) for row in values])
+    np.testing.assert_array_equal(MARKET.z(values), alone)
+
+
+def composites(z: FloatArray, composite: Composite, **weights: float) -> FloatArray:
+    """Of one session on which every ETF is inside; rows of `z` are factors."""
+    names, (_, etfs) = tuple(weights), z.shape
+    inside = np.ones((1, etfs), np.bool_)
+    factors = FactorHistory(
+        tickers=tuple(f"E{etf}" for etf in range(etfs)),
+        sessions=np.array(["2025-06-30"], "datetime64[D]"),
+        names=names,
+        members=np.arange(etfs),
+        inside=inside,
+        exclusion=np.zeros((1, etfs), np.int8),
+        z=z[:, None, :].copy(),
+        compare=CrossSection(inside=inside),
+    )
+    others = dict.fromkeys(REGISTRY.keys() - weights.keys(), 0.0)
+    return combine(factors, FactorWeights(**weights, **others), composite).composite[0]
+
+
 def test_integrate_is_the_weighted_geometric_mean_of_ranks() -> None:
     z = np.array([[1.0, 2.0], [5.0, 4.0]])
-    composite = integrate(z, np.array([0.75, 0.25]), MARKET)
+    composite = composites(z, Composite.INTEGRATE, momentum=0.75, quality=0.25)
     np.testing.assert_allclose(composite, [0.5**0.75, 0.5**0.25])
 
 
 def test_an_unknown_factor_has_the_neutral_rank_or_the_mean() -> None:
     z = np.array([[1.0, 2.0, 3.0], [np.nan, -1.0, 1.0]])
-    half = np.array([0.5, 0.5])
-    assert integrate(z, half, MARKET)[0] == pytest.approx(np.sqrt(0.5 / 3))
-    assert mix(z, half, MARKET)[0] == pytest.approx(0.5)
+    halves = {"momentum": 0.5, "quality": 0.5}
+    assert composites(z, Composite.INTEGRATE, **halves)[0] == pytest.approx(np.sqrt(0.5 / 3))
+    assert composites(z, Composite.MIX, **halves)[0] == pytest.approx(0.5)
 
 
 @given(values=numbers)
 def test_being_better_at_everything_is_never_worse(values: FloatArray) -> None:
     z = np.vstack([values, values])
-    composite = integrate(z, np.array([0.3, 0.7]), MARKET)
-    order = np.argsort(values)
-    assert (np.diff(composite[order]) >= -1e-12).all()
+    composite = composites(z, Composite.INTEGRATE, momentum=0.3, quality=0.7)
+    assert (np.diff(composite[np.argsort(values)]) >= -1e-12).all()

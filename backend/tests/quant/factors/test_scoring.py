@@ -1,11 +1,9 @@
 """The scores of whole markets: against pandas, over time, and at the edges."""
 
-from dataclasses import fields
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from app.quant.errors import InsufficientHistory
 from app.quant.factors.cross_section import Composite
@@ -14,14 +12,11 @@ from app.quant.factors.scoring import (
     FACTORS,
     Exclusion,
     FactorWeights,
-    Scores,
     ScoreSettings,
     ScoreWithin,
     score,
-    score_sessions,
 )
 from app.quant.factors.universe import UniverseRules
-from app.quant.panel import Panel
 from tests.quant.factors.markets import (
     facts_of,
     panel_of,
@@ -29,11 +24,6 @@ from tests.quant.factors.markets import (
     random_closes,
     scores_by_pandas,
 )
-
-
-def assert_same(one: Scores, other: Scores) -> None:
-    for field in fields(Scores):
-        np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -66,58 +56,15 @@ def test_best_lists_the_scored_rows_from_rank_one() -> None:
     assert len(scores.best()) == np.count_nonzero(scores.scored)
 
 
-@settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), known=st.integers(255, 329))
-def test_nothing_after_a_session_changes_its_scores(seed: int, known: int) -> None:
-    panel, facts = ragged_market(rows=20)
-    generator = np.random.default_rng(seed)
-    future = generator.choice([np.nan, 1e-3, 7.0, 1e6], size=(20, len(panel) - known))
-    scrambled = [values.copy() for values in (panel.close, panel.adjusted, panel.volume)]
-    for values in scrambled:
-        values[:, known:] = future
-    other = Panel(panel.tickers, panel.sessions, *scrambled)
-
-    [before] = score_sessions(panel, facts, None, panel.sessions[known - 1 : known])
-    [after] = score_sessions(other, facts, None, panel.sessions[known - 1 : known])
-    assert_same(before, after)
-
-
-@settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 1000), noise=st.sampled_from([0.0, 1e-15, 1e-12]))
-def test_a_sweep_equals_scoring_each_date_alone_even_where_etfs_nearly_tie(
-    seed: int, noise: float
-) -> None:
-    panel, facts = ragged_market(rows=20, seed=seed)
-    generator = np.random.default_rng(seed)
-    twins = panel.close[8:18]
-    twins[:] = twins[0] * (1 + noise * generator.standard_normal(twins.shape))
-    sessions = panel.sessions[[200, 252, 255, 300, 329]]
-
-    for session, swept in zip(sessions, score_sessions(panel, facts, None, sessions), strict=True):
-        assert_same(swept, score(panel.until(session.item()), facts))
-
-
-def test_equal_composites_rank_in_the_order_of_the_panel() -> None:
+def test_equal_composites_rank_by_ticker() -> None:
     closes = random_closes(4, 300)
     closes[3] = closes[1]
     facts = facts_of(4, expense_ratio=np.full(4, 0.001))
     scores = score(panel_of(closes), facts)
     assert scores.composite[3] == scores.composite[1]
     assert scores.rank[3] == scores.rank[1] + 1
-
-
-def test_sessions_are_answered_in_the_order_asked() -> None:
-    panel, facts = ragged_market(rows=12)
-    sessions = panel.sessions[[320, 300, 310]]
-    answered = [scores.session for scores in score_sessions(panel, facts, None, sessions)]
-    assert answered == list(sessions)
-    assert list(score_sessions(panel, facts, None, [])) == []
-
-
-def test_a_session_outside_the_panel_is_refused() -> None:
-    panel, facts = ragged_market(rows=12)
-    with pytest.raises(InsufficientHistory, match="2031-01-01 is not a session"):
-        score_sessions(panel, facts, None, [np.datetime64("2031-01-01")])
+    renamed = replace(panel_of(closes), tickers=("D", "C", "B", "A"))
+    assert score(renamed, facts).rank[1] == scores.rank[3]
 
 
 def test_a_panel_without_sessions_is_refused() -> None:
@@ -218,8 +165,21 @@ def test_weights_that_are_all_zero_are_refused() -> None:
         FactorWeights(momentum=0, quality=0, volatility=0, value=0)
 
 
+def test_a_weight_for_an_unknown_factor_is_refused() -> None:
+    with pytest.raises(ValueError, match="no such factor: luck"):
+        FactorWeights(luck=1.0)
+
+
+def test_a_factor_without_weight_is_not_computed_and_missed_by_nobody() -> None:
+    panel, facts = ragged_market()
+    scores = score(panel, facts, ScoreSettings(weights=FactorWeights(value=0.0)))
+    assert scores.factors == ("momentum", "quality", "volatility")
+    assert np.isnan(scores.value).all()
+    assert not scores.incomplete.any()
+
+
 def test_weights_near_the_largest_number_still_sum_to_one() -> None:
-    shares = FactorWeights(1e308, 1e308, 1e308, 1e308).normalised()
+    shares = FactorWeights(**dict.fromkeys(FACTORS, 1e308)).normalised()
     np.testing.assert_allclose(shares, 0.25)
 
 
