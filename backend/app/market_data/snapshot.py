@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from uuid import UUID
 
 import numpy as np
 
 from app.core.errors import UnknownTicker
 from app.models import ActionKind
+from app.quant.factors.distributions import Distributions
 from app.quant.panel import DateArray, Facts, FloatArray, Panel
 
 
@@ -47,7 +49,7 @@ class Action:
         return self.value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MarketSnapshot:
     """One market at one data version. `etfs`, `facts` and the rows of `panel` are aligned."""
 
@@ -72,6 +74,37 @@ class MarketSnapshot:
         """The latest session with prices: what every "latest" means."""
         latest: date = self.panel.sessions[-1].item()
         return latest
+
+    @cached_property
+    def distributions(self) -> Distributions | None:
+        """What was paid out and split, aligned to the panel; None where no dividend is known.
+
+        Adjusted prices contain distributions, and amounts per unadjusted share say nothing
+        about them: a market that has only such prices has none. An ex-date that is no session
+        counts from the next.
+        """
+        if self.adjusted_only:
+            return None
+        acts = [
+            (self.row_of_id[action.etf_id], action.ex_date, action.kind, action.value)
+            for action in self.actions
+            if action.kind in {ActionKind.DIVIDEND, ActionKind.SPLIT}
+            and action.etf_id in self.row_of_id
+        ]
+        if not any(kind is ActionKind.DIVIDEND for _, _, kind, _ in acts):
+            return None
+        days = np.array([day for _, day, _, _ in acts], "datetime64[D]")
+        columns = np.searchsorted(self.panel.sessions, days)
+        inside = (days >= self.panel.sessions[0]) & (columns < len(self.panel))
+        paid = np.array([kind is ActionKind.DIVIDEND for _, _, kind, _ in acts])
+        values = np.array([value for *_, value in acts], dtype=np.float64)
+        return Distributions.of(
+            np.array([row for row, *_ in acts])[inside],
+            columns[inside],
+            np.where(paid, values, 0.0)[inside],
+            np.where(paid, 1.0, values)[inside],
+            etfs=len(self.etfs),
+        )
 
     def row(self, ticker: str) -> int:
         try:

@@ -12,6 +12,7 @@ from app.market_data.snapshot import MarketSnapshot
 from app.models import EntryKind, OrderOrigin, Portfolio, PortfolioStatus
 from app.quant.book import Market, order_for
 from app.quant.costs import Side
+from app.quant.factors.registry import REGISTRY
 from app.quant.optimizers import Limits, feasibility
 from app.schemas.settings import PortfolioSettings, stored_settings
 from app.services import ledger, open_orders, pricing, settling, trading
@@ -127,12 +128,16 @@ def check_settings(market: MarketSnapshot, settings: PortfolioSettings) -> None:
     """Refuse rules that no portfolio can follow, whatever the market does.
 
     Raises LimitsClash naming the clashing bounds and the smallest relaxation, UnknownTicker for a
-    benchmark the market lacks, Refused where no factor counts or the drawdown rule has no way back.
+    benchmark the market lacks, Refused where no factor counts, one of them is unknown in this
+    market, or the drawdown rule has no way back.
     """
     limits = Limits(settings.min_weight, settings.max_weight, settings.cash_buffer)
     feasibility.check(feasibility.Shape(("",) * settings.num_positions, limits))
     if not any(settings.factor_weights.model_dump().values()):
         raise Refused("Every factor weight is zero: at least one must be positive.")
+    for name, weight in settings.factor_weights.model_dump().items():
+        if weight and REGISTRY[name].reads_distributions and market.distributions is None:
+            raise Refused(f"{name} cannot count in this market: {REGISTRY[name].without}.")
     if settings.drawdown_recovery >= settings.drawdown_limit:
         raise Refused(
             f"drawdown_recovery ({settings.drawdown_recovery:g}) must be below drawdown_limit "

@@ -181,7 +181,13 @@ def _score(
     market: MarketSnapshot, rules: ScoreSettings, universe: Universe, session: date
 ) -> Scores:
     panel = market.panel.until(session)
-    return score(panel, market.facts, rules, among=chosen(market, universe))
+    return score(
+        panel,
+        market.facts,
+        rules,
+        among=chosen(market, universe),
+        distributions=market.distributions if rules.weights.read_distributions else None,
+    )
 
 
 def chosen(market: MarketSnapshot, universe: Universe) -> BoolArray | None:

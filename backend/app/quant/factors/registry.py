@@ -38,6 +38,7 @@ class Registered:
     weight: float
     about: str
     without: str = "histories are too short"
+    reads_distributions: bool = False
 
 
 REGISTRY = {
@@ -65,6 +66,7 @@ REGISTRY = {
         0.0,
         "distributions of a year over the price",
         without="a year of distributions beside traded prices is not known",
+        reads_distributions=True,
     ),
     "reversal": Registered(lambda _: Reversal(), 0.0, "fall over the last 21 sessions"),
 }

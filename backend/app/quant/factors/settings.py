@@ -51,6 +51,11 @@ class FactorWeights:
         """The factors of weight above 0, in the order of the registry."""
         return tuple(name for name, weight in self.weights if weight > 0)
 
+    @property
+    def read_distributions(self) -> bool:
+        """Whether one of `counted` needs to know what ETFs paid out."""
+        return any(REGISTRY[name].reads_distributions for name in self.counted)
+
     def normalised(self) -> FloatArray:
         """The weights of `counted`, summing to 1."""
         weights = np.array([weight for _, weight in self.weights if weight > 0])
