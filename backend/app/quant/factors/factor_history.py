@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from app.quant.errors import InsufficientHistory
 from app.quant.factors.cross_section import NEUTRAL_RANK, CrossSection
-from app.quant.factors.history import History, Known, Window, kernels
+from app.quant.factors.history import History, Known, Window
 from app.quant.factors.registry import REGISTRY
 from app.quant.factors.settings import ScoreSettings, ScoreWithin
 from app.quant.factors.signals import YEAR, Factor
@@ -52,9 +52,9 @@ class FactorHistory:
 
         Made when first asked for, and kept: as large as `z`.
         """
-        found = np.empty_like(self.z)
-        for k, z in enumerate(self.z):
-            found[k] = kernels().log_ranks(self.compare.percentile_ranks(z), NEUTRAL_RANK)
+        found = np.full(self.z.shape, np.log(NEUTRAL_RANK))
+        for z, ranks in zip(self.z, found, strict=True):
+            self.compare.log_ranks(z, ranks)
         return found
 
     @cached_property

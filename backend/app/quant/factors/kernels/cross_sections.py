@@ -1,15 +1,16 @@
-"""Clipping, standardising and ranking of the ETFs of one session, session after session.
-
-`members` are the columns in the order of their groups, `starts` where each group begins and the
-last one ends: an ETF is compared with its group alone.
-"""
+"""Clipping, standardising and ranking of the ETFs of one session, session after session."""
 
 from math import log
+from typing import TypeAlias
 
 import numpy as np
 
 from app.quant.compiled import exactly, reordering
 from app.quant.panel import BoolArray, FloatArray, IntArray
+
+Groups: TypeAlias = tuple[IntArray, IntArray]
+"""The columns in the order of their groups, and where each group begins and the last one ends: an
+ETF is compared with its group alone."""
 
 FEW = 64
 """So many values at an end are kept in order while looking; for more all values are sorted."""
@@ -88,13 +89,10 @@ def _gather(
 
 @exactly
 def standardised(
-    rows: FloatArray,
-    inside: BoolArray,
-    members: IntArray,
-    starts: IntArray,
-    clip: tuple[float, float],
+    rows: FloatArray, inside: BoolArray, groups: Groups, clip: tuple[float, float]
 ) -> FloatArray:
     """z-scores of values clipped at two percentiles; not clipped at 0 and 100."""
+    members, starts = groups
     found = np.full(rows.shape, np.nan)
     buffer, places = np.empty(len(members) + 1), np.empty(len(members) + 1, np.int64)
     few = np.empty(FEW)
@@ -154,39 +152,39 @@ def ascending(values: FloatArray, order: IntArray, counts: IntArray) -> None:
 
 
 @exactly
-def percentile_ranks(
-    rows: FloatArray, inside: BoolArray, members: IntArray, starts: IntArray
-) -> FloatArray:
+def _rank(values: FloatArray, order: IntArray, counts: IntArray, ranks: FloatArray) -> None:
     """Rank / count in (0, 1], 1 = highest; equal values share their average rank."""
-    found = np.full(rows.shape, np.nan)
+    ascending(values, order, counts)
+    count, first = len(values), 0
+    while first < count:
+        after = first + 1
+        while after < count and values[order[after]] == values[order[first]]:
+            after += 1
+        rank = (first + (after - first + 1) / 2.0) / count
+        for k in range(first, after):
+            ranks[order[k]] = rank
+        first = after
+
+
+@exactly
+def percentile_ranks(
+    rows: FloatArray,
+    inside: BoolArray,
+    groups: Groups,
+    found: FloatArray,
+    logarithms: bool,  # noqa: FBT001
+) -> None:
+    """Put percentile ranks, or their logarithms, into `found` where there is a value."""
+    members, starts = groups
     buffer, places = np.empty(len(members) + 1), np.empty(len(members) + 1, np.int64)
     room, counts = np.empty(len(members), np.int64), np.empty(len(members) + 2, np.int64)
+    ranks = np.empty(len(members))
     for t in range(len(rows)):
         for group in range(len(starts) - 1):
             part = members[starts[group] : starts[group + 1]]
             known = _gather(rows[t], inside[t], part, buffer, places)
             if known == 0:
                 continue
-            values, order = buffer[:known], room[:known]
-            ascending(values, order, counts)
-            first = 0
-            while first < known:
-                after = first + 1
-                while after < known and values[order[after]] == values[order[first]]:
-                    after += 1
-                rank = (first + (after - first + 1) / 2.0) / known
-                for k in range(first, after):
-                    found[t, places[order[k]]] = rank
-                first = after
-    return found
-
-
-@exactly
-def log_ranks(ranks: FloatArray, unknown: float) -> FloatArray:
-    """Logarithms; of NaN that of `unknown`."""
-    found = np.empty(ranks.shape)
-    for t in range(len(ranks)):
-        for i in range(ranks.shape[1]):
-            rank = ranks[t, i]
-            found[t, i] = log(unknown if np.isnan(rank) else rank)
-    return found
+            _rank(buffer[:known], room[:known], counts, ranks)
+            for k in range(known):
+                found[t, places[k]] = log(ranks[k]) if logarithms else ranks[k]
