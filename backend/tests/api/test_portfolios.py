@@ -10,6 +10,7 @@ import pytest
 
 from app.bootstrap import Resources
 from app.core.database import unit_of_work
+from app.quant.factors.registry import REGISTRY
 from app.services import checking
 from tests.app_fixtures import Clients, create_portfolio, for_new_user
 from tests.small_market import SmallMarket
@@ -296,7 +297,17 @@ async def test_bad_input_opens_nothing_and_is_not_echoed(
     assert (await client.get("/api/portfolios")).json() == []
 
 
-FACTORS = ("momentum", "quality", "volatility", "value")
+async def test_a_factor_that_nothing_is_known_for_is_refused(client: httpx2.AsyncClient) -> None:
+    body = {**CAPITAL, **NAME, "market": "us", "factor_weights": {"carry": 0.5}}
+    refused = await client.post("/api/portfolios", json=body)
+    assert refused.status_code == 422
+    assert "distributions" in refused.json()["detail"]
+    body["factor_weights"] = {"trend": 0.5, "beta": 0.1, "reversal": 1}
+    created = await client.post("/api/portfolios", json=body)
+    assert created.json()["settings"]["factor_weights"]["trend"] == 0.5
+
+
+FACTORS = tuple(REGISTRY)
 
 
 @pytest.mark.parametrize(

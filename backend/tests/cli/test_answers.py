@@ -80,6 +80,7 @@ def test_tables_fit_eighty_columns(etftrader: Installation, held: str) -> None:
         "performance 1 --attribution --benchmark SPY",
         "factors show .. --days 3",
         "factors top --count 0",
+        "factors score --date 2025-06-30 --from 2025-06-02",
     ],
 )
 def test_misuse_ends_with_2_before_anything_is_opened(arguments: str) -> None:

@@ -80,6 +80,20 @@ def test_every_setting_can_be_given(etftrader: Installation) -> None:
     assert changed["settings"] == {**settings, "benchmark": None}
 
 
+def test_sessions_between_two_days_are_scored_again_and_stay_the_same(
+    etftrader: Installation,
+) -> None:
+    before = etftrader.json("factors", "show", "AAA", "--days", "60")
+    days = [row["session"] for row in before["history"]]
+    again = etftrader.json("factors", "score", "--from", days[59], "--to", days[40])
+    assert again["sessions"] == 20
+    assert again["etfs_scored"] == 12
+    assert etftrader.json("factors", "score", "--from", days[3])["sessions"] == 4
+    assert etftrader.json("factors", "score", "--date", days[7])["sessions"] == 1
+    assert etftrader.json("factors", "show", "AAA", "--days", "60") == before
+    assert "there are prices" in etftrader.failure("factors", "score", "--from", "2031-01-01")
+
+
 def test_a_key_trades_once(etftrader: Installation) -> None:
     portfolio = etftrader.create("Once", "--set", "fractional_shares=true")
     order = ("trade", portfolio, "buy", "aaa", "--notional", "1000", "--key", "one order")

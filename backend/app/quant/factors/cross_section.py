@@ -50,33 +50,15 @@ class CrossSection:
         """(x - mean) / std with n - 1, nothing clipped."""
         return self._standardised(values, (0.0, 100.0))
 
-    def percentile_ranks(self, values: FloatArray) -> FloatArray:
-        """Rank / count in (0, 1], 1 = highest; equal values share their average rank."""
-        found = np.full(values.shape, np.nan)
-        self._rank(values, found, logarithms=False)
-        return found
-
-    def log_ranks(self, values: FloatArray, found: FloatArray) -> None:
-        """Put the logarithms of percentile ranks into `found` where there is a value."""
-        self._rank(values, found, logarithms=True)
-
     def _standardised(self, values: FloatArray, clip: tuple[float, float]) -> FloatArray:
-        rows, inside, groups = self._by_row(values)
-        z: FloatArray = kernels().standardised(rows, inside, groups, clip)
-        return z.reshape(values.shape)
-
-    def _rank(self, values: FloatArray, found: FloatArray, *, logarithms: bool) -> None:
-        rows, inside, groups = self._by_row(values)
-        kernels().percentile_ranks(rows, inside, groups, np.atleast_2d(found), logarithms)
-
-    def _by_row(
-        self, values: FloatArray
-    ) -> tuple[FloatArray, BoolArray, tuple[IntArray, IntArray]]:
         rows = np.ascontiguousarray(np.atleast_2d(values), dtype=np.float64)
         inside = np.ones(rows.shape, np.bool_) if self.inside is None else self.inside
-        etfs = rows.shape[1]
+        z: FloatArray = kernels().standardised(rows, inside, self._members(rows.shape[1]), clip)
+        return z.reshape(values.shape)
+
+    def _members(self, etfs: int) -> tuple[IntArray, IntArray]:
+        """The columns by group, and where each group begins and the last one ends."""
         if self.groups is None:
-            return rows, inside, (np.arange(etfs), np.array([0, etfs]))
+            return np.arange(etfs), np.array([0, etfs])
         members = np.argsort(self.groups, kind="stable")
-        starts = np.flatnonzero(np.diff(self.groups[members], prepend=-1, append=-1))
-        return rows, inside, (members, starts)
+        return members, np.flatnonzero(np.diff(self.groups[members], prepend=-1, append=-1))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from app.quant.errors import InsufficientHistory
 from app.quant.factors.cross_section import NEUTRAL_RANK, CrossSection
-from app.quant.factors.history import History, Known, Window
+from app.quant.factors.history import History, Known, Window, kernels
 from app.quant.factors.registry import REGISTRY
 from app.quant.factors.settings import ScoreSettings, ScoreWithin
 from app.quant.factors.signals import YEAR, Factor
@@ -24,6 +24,7 @@ from app.quant.panel import BoolArray, DateArray, FloatArray, IntArray, Panel
 AT_A_TIME = 256
 """Sessions swept together: their working arrays stay in the processor's cache."""
 
+RowArray: TypeAlias = npt.NDArray[np.int32]
 Sessions: TypeAlias = npt.NDArray[np.datetime64] | Collection[np.datetime64]
 
 
@@ -32,19 +33,19 @@ class FactorHistory:
     """z-scores of T sessions, from which any weighting of the factors is a matter of milliseconds.
 
     `exclusion` [T, N] holds the code of the reason why an ETF of the panel has no score, 0 where it
-    has one. `members` (M rows of the panel, ascending) holds at least all that ever have a score;
-    `inside` [T, M] marks on which sessions. `z` [F, T, M] has one plane per entry of `names`, NaN
-    where a factor is unknown. `compare` says who was compared with whom.
+    has one. Only the scored are kept: those of session t are the entries starts[t] .. starts[t + 1]
+    - 1 of `rows` (rows of the panel, by ticker), and of each line of `z`, one per entry of `names`,
+    NaN where a factor is unknown. `groups` numbers whom each ETF of the panel is compared with.
     """
 
     tickers: tuple[str, ...]
     sessions: DateArray
     names: tuple[str, ...]
-    members: IntArray
-    inside: BoolArray
     exclusion: ReasonArray
+    starts: IntArray
+    rows: RowArray
     z: FloatArray
-    compare: CrossSection
+    groups: IntArray
 
     @cached_property
     def log_ranks(self) -> FloatArray:
@@ -52,15 +53,14 @@ class FactorHistory:
 
         Made when first asked for, and kept: as large as `z`.
         """
-        found = np.full(self.z.shape, np.log(NEUTRAL_RANK))
-        for z, ranks in zip(self.z, found, strict=True):
-            self.compare.log_ranks(z, ranks)
-        return found
+        groups = self.groups[self.rows]
+        ranks: FloatArray = kernels().log_ranks(self.z, self.starts, groups, NEUTRAL_RANK)
+        return ranks
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """A sentence for each factor that is unknown for every scored ETF."""
-        if not self.inside.any():
+        if not len(self.rows):
             return ()
         return tuple(
             f"{name} is unknown for every ETF: {REGISTRY[name].without}"
@@ -74,11 +74,12 @@ class FactorHistory:
         Raises ValueError for a factor that was not computed.
         """
         found = np.full(self.exclusion.shape, np.nan)
-        found[:, self.members] = self.z[self.at([name])[0]]
+        session = np.repeat(np.arange(len(self.sessions)), np.diff(self.starts))
+        found[session, self.rows] = self.z[self.at([name])[0]]
         return found
 
     def at(self, names: Collection[str]) -> IntArray:
-        """Which planes of `z` the factors are; ValueError for one that was not computed."""
+        """Which lines of `z` the factors are; ValueError for one that was not computed."""
         if missing := set(names) - set(self.names):
             raise ValueError(f"swept without {', '.join(sorted(missing))}: name it in `factors`")
         return np.array([self.names.index(name) for name in names], dtype=np.int64)
@@ -108,89 +109,75 @@ class Sweep:
 
     def run(self, details: Details | None = None) -> FactorHistory:
         """Score, and fill the arrays of `details` on the way."""
-        panel, settings = self.known.panel, self.settings
-        factors = settings.factors(self.others)
-        static = settings.universe.static(self.known.facts, self.among)
-        exclusion = self._traded(details)
-        members = np.flatnonzero((exclusion == 0).any(axis=0) & (static == 0))
-        groups = self._groups()
-        z = np.full((len(factors), len(self.ends), len(members)), np.nan)
+        panel, rules = self.known.panel, self.settings.universe
+        factors = self.settings.factors(self.others)
+        groups, by_ticker = self._groups(), np.argsort(np.array(panel.tickers, dtype=np.str_))
+        exclusion = np.empty((len(self.ends), len(panel.tickers)), np.int8)
+        rows, z = [np.empty(0, np.int32)], [np.empty((len(factors), 0))]
         for part in self._parts():
-            window = self._window(part, exclusion[part], factors)
-            if window is None:
-                continue
-            rows = window.history.members
-            volatility = YEAR * window.moments(settings.universe.volatility_returns)[1]
+            exclusion[part], missing = rules.traded(panel, self.ends[part])
             if details is not None:
-                details.annual_volatility[part, rows] = volatility
-            codes = _excluded(settings, volatility, static[rows])
-            exclusion[part, rows] = np.where(window.inside, codes, exclusion[part, rows])
-            scored = window.of(window.inside & (codes == 0))
-            compare = CrossSection(settings.clip, _at(groups, rows), scored.inside)
-            known = np.isin(rows, members, assume_unique=True)
-            columns = np.searchsorted(members, rows[known])
-            for plane, factor in zip(z, factors.values(), strict=True):
-                scores = factor.score(scored.reading(factor.window), compare)
-                plane[part, columns] = scores[:, known]
-        inside = exclusion[:, members] == 0
+                details.missing_closes[part] = missing
+            passed = by_ticker[(exclusion[part] == 0).any(axis=0)[by_ticker]]
+            if not len(passed):
+                continue
+            window = self._window(part, exclusion[part][:, passed] == 0, passed, factors)
+            scored = self._scored(part, window, exclusion, details)
+            compare = CrossSection(self.settings.clip, groups[passed], scored.inside)
+            rows.append(passed[np.nonzero(scored.inside)[1]].astype(np.int32))
+            z.append(
+                np.stack(
+                    [
+                        factor.score(scored.reading(factor.window), compare)[scored.inside]
+                        for factor in factors.values()
+                    ]
+                )
+            )
+        counts = np.count_nonzero(exclusion == 0, axis=1)
         return FactorHistory(
             tickers=panel.tickers,
             sessions=panel.sessions[self.ends - 1],
             names=tuple(factors),
-            members=members,
-            inside=inside,
             exclusion=exclusion,
-            z=z,
-            compare=CrossSection(settings.clip, _at(groups, members), inside),
+            starts=np.append(0, np.cumsum(counts)),
+            rows=np.concatenate(rows),
+            z=np.concatenate(z, axis=1),
+            groups=groups,
         )
 
     def _parts(self) -> Iterator[slice]:
         for begin in range(0, len(self.ends), AT_A_TIME):
             yield slice(begin, min(begin + AT_A_TIME, len(self.ends)))
 
-    def _traded(self, details: Details | None) -> ReasonArray:
-        """The codes of the rules on closes and volumes."""
-        panel, rules = self.known.panel, self.settings.universe
-        codes = np.empty((len(self.ends), len(panel.tickers)), np.int8)
-        for part in self._parts():
-            codes[part], missing = rules.traded(panel, self.ends[part])
-            if details is not None:
-                details.missing_closes[part] = missing
-        return codes
-
-    def _window(self, part: slice, codes: ReasonArray, factors: dict[str, Factor]) -> Window | None:
-        """What is known of the ETFs that pass the rules on closes and volumes, None without any."""
-        passed = codes == 0
-        rows = np.flatnonzero(passed.any(axis=0))
-        if not len(rows):
-            return None
+    def _window(
+        self, part: slice, inside: BoolArray, rows: IntArray, factors: dict[str, Factor]
+    ) -> Window:
+        """What is known of the ETFs that pass the rules on closes and volumes."""
         longest = self.settings.universe.volatility_returns + 1
         reads = max(longest, *(factor.window for factor in factors.values()))
         ends = self.ends[part]
         begin = max(int(ends[0]) - reads, 0)
         history = History.of(self.known.panel, rows, begin=begin, end=int(ends[-1]))
-        inside = np.ascontiguousarray(passed[:, rows])
-        return Window(self.known, history, ends - begin, inside, reads)
+        return Window(self.known, history, ends - begin, np.ascontiguousarray(inside), reads)
 
-    def _groups(self) -> IntArray | None:
+    def _scored(
+        self, part: slice, window: Window, exclusion: ReasonArray, details: Details | None
+    ) -> Window:
+        """The same for those that pass all rules; `exclusion` is told why the others do not."""
+        rules, rows = self.settings.universe, window.history.members
+        volatility = YEAR * window.moments(rules.volatility_returns)[1]
+        if details is not None:
+            details.annual_volatility[part, rows] = volatility
+        static = rules.static(self.known.facts, self.among)[rows]
+        codes = np.where(rules.moderate(volatility), static, Exclusion.VOLATILITY.code)
+        exclusion[part, rows] = np.where(window.inside, codes, exclusion[part, rows])
+        return window.of(window.inside & (codes == 0))
+
+    def _groups(self) -> IntArray:
         if self.settings.score_within is ScoreWithin.MARKET:
-            return None
+            return np.zeros(len(self.known.panel.tickers), np.int64)
         classes = self.known.facts.asset_class.astype(np.str_)
-        return np.unique(classes, return_inverse=True)[1]
-
-
-def _excluded(
-    settings: ScoreSettings, annual_volatility: FloatArray, static: ReasonArray
-) -> ReasonArray:
-    """The codes of the rules that come after those on closes and volumes."""
-    codes: ReasonArray = np.where(
-        settings.universe.moderate(annual_volatility), static, Exclusion.VOLATILITY.code
-    ).astype(np.int8)
-    return codes
-
-
-def _at(groups: IntArray | None, rows: IntArray) -> IntArray | None:
-    return None if groups is None else groups[rows]
+        return np.unique(classes, return_inverse=True)[1].astype(np.int64)
 
 
 def columns_after(panel: Panel, sessions: Sessions | None) -> IntArray:

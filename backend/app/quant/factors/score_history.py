@@ -11,17 +11,20 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from app.quant.factors.cross_section import Composite
 from app.quant.factors.distributions import Distributions
-from app.quant.factors.factor_history import FactorHistory, Sessions, Sweep, columns_after
+from app.quant.factors.factor_history import (
+    FactorHistory,
+    RowArray,
+    Sessions,
+    Sweep,
+    columns_after,
+)
 from app.quant.factors.history import Benchmarks, Known, kernels
 from app.quant.factors.settings import FactorWeights, ScoreSettings
 from app.quant.factors.universe import ReasonArray
-from app.quant.panel import BoolArray, DateArray, Facts, FloatArray, IntArray, Panel
-
-RankArray = npt.NDArray[np.int32]
+from app.quant.panel import BoolArray, DateArray, Facts, FloatArray, Panel
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,8 @@ class ScoreHistory:
 
     factors: FactorHistory
     composite: FloatArray
-    rank: RankArray
-    order: RankArray
+    rank: RowArray
+    order: RowArray
     incomplete: BoolArray
 
     @property
@@ -86,20 +89,13 @@ def recombine(history: ScoreHistory, weights: FactorWeights, composite: Composit
 
 
 def combine(factors: FactorHistory, weights: FactorWeights, composite: Composite) -> ScoreHistory:
-    which, shares = factors.at(weights.counted), weights.normalised()
-    inside, members, shape = factors.inside, factors.members, factors.exclusion.shape
-    found, rank = np.full(shape, np.nan), np.zeros(shape, np.int32)
-    incomplete = np.zeros(shape, np.bool_)
+    weighing = factors.at(weights.counted), weights.normalised()
     if composite is Composite.INTEGRATE:
-        kernels().integrated(factors.log_ranks, (which, shares), inside, members, found)
+        values = kernels().integrated(factors.log_ranks, *weighing)
     else:
-        kernels().mixed(factors.z, (which, shares), inside, members, found)
-    kernels().lacking(factors.z, which, inside, members, incomplete)
-    order = kernels().places(found, _by_ticker(factors), rank)
+        values = kernels().mixed(factors.z, *weighing)
+    lacking = np.isnan(factors.z[weighing[0]]).any(axis=0)
+    etfs = len(factors.tickers)
+    dense = kernels().placed(values, lacking, factors.starts, factors.rows, etfs)
+    found, rank, order, incomplete = dense
     return ScoreHistory(factors, found, rank, order, incomplete)
-
-
-def _by_ticker(factors: FactorHistory) -> IntArray:
-    """The members in the order of their tickers, which is that of the panel where it is sorted."""
-    tickers = factors.tickers
-    return np.array(sorted(factors.members.tolist(), key=tickers.__getitem__), dtype=np.int64)

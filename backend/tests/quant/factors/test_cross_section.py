@@ -13,7 +13,7 @@ from app.quant.factors.kernels import cross_sections
 from app.quant.factors.registry import REGISTRY
 from app.quant.factors.score_history import combine
 from app.quant.factors.settings import FactorWeights
-from app.quant.panel import FloatArray
+from app.quant.panel import FloatArray, IntArray
 
 MARKET = CrossSection()
 UNCLIPPED = CrossSection(clip=(0.0, 100.0))
@@ -24,10 +24,30 @@ numbers = arrays.arrays(
 )
 
 
+def one_session(z: FloatArray, *names: str, groups: IntArray | None = None) -> FactorHistory:
+    """Every ETF is scored; lines of `z` are factors."""
+    etfs = z.shape[1]
+    return FactorHistory(
+        tickers=tuple(f"E{etf}" for etf in range(etfs)),
+        sessions=np.array(["2025-06-30"], "datetime64[D]"),
+        names=names,
+        exclusion=np.zeros((1, etfs), np.int8),
+        starts=np.array([0, etfs]),
+        rows=np.arange(etfs, dtype=np.int32),
+        z=z,
+        groups=np.zeros(etfs, np.int64) if groups is None else groups,
+    )
+
+
+def ranks(values: FloatArray, groups: IntArray | None = None) -> FloatArray:
+    """Percentile ranks, 0.5 where there is no value."""
+    return np.exp(one_session(values[None, :], "momentum", groups=groups).log_ranks[0])
+
+
 @given(values=numbers)
 def test_percentile_ranks_are_those_of_scipy(values: FloatArray) -> None:
     expected = stats.rankdata(values, method="average") / len(values)
-    np.testing.assert_allclose(MARKET.percentile_ranks(values), expected, rtol=1e-14)
+    np.testing.assert_allclose(ranks(values), expected, rtol=1e-14)
 
 
 @given(values=numbers)
@@ -66,15 +86,16 @@ def test_values_without_spread_have_no_z(values: list[float]) -> None:
 def test_unknown_values_stay_unknown_and_count_for_nothing() -> None:
     values = np.array([1.0, np.nan, 2.0, 3.0])
     np.testing.assert_allclose(UNCLIPPED.z(values), [-1.0, np.nan, 0.0, 1.0])
-    np.testing.assert_allclose(MARKET.percentile_ranks(values), [1 / 3, np.nan, 2 / 3, 1.0])
+    np.testing.assert_allclose(ranks(values), [1 / 3, 0.5, 2 / 3, 1.0])
 
 
 def test_groups_are_compared_within_themselves() -> None:
-    compare = CrossSection(clip=(0.0, 100.0), groups=np.array([0, 1, 0, 1, 0, 2]))
+    groups = np.array([0, 1, 0, 1, 0, 2])
+    compare = CrossSection(clip=(0.0, 100.0), groups=groups)
     values = np.array([1.0, 10.0, 2.0, 30.0, 3.0, 5.0])
     half = 1 / np.sqrt(2)
     np.testing.assert_allclose(compare.z(values), [-1.0, -half, 0.0, half, 1.0, np.nan])
-    np.testing.assert_allclose(compare.percentile_ranks(values), [1 / 3, 0.5, 2 / 3, 1.0, 1.0, 1.0])
+    np.testing.assert_allclose(ranks(values, groups), [1 / 3, 0.5, 2 / 3, 1.0, 1.0, 1.0])
 
 
 @given(values=numbers, percentile=st.floats(0, 100))
@@ -95,7 +116,6 @@ def test_who_is_outside_is_compared_with_nobody() -> None:
     compare = CrossSection(clip=(0.0, 100.0), inside=inside[None, :])
     values = np.array([1.0, 2.0, 1e9, 3.0])
     np.testing.assert_allclose(compare.z(values), [-1.0, 0.0, np.nan, 1.0])
-    np.testing.assert_allclose(compare.percentile_ranks(values), [1 / 3, 2 / 3, np.nan, 1.0])
 
 
 def test_each_row_is_a_date_of_its_own() -> None:
@@ -105,21 +125,10 @@ def test_each_row_is_a_date_of_its_own() -> None:
 
 
 def composites(z: FloatArray, composite: Composite, **weights: float) -> FloatArray:
-    """Of one session on which every ETF is inside; rows of `z` are factors."""
-    names, (_, etfs) = tuple(weights), z.shape
-    inside = np.ones((1, etfs), np.bool_)
-    factors = FactorHistory(
-        tickers=tuple(f"E{etf}" for etf in range(etfs)),
-        sessions=np.array(["2025-06-30"], "datetime64[D]"),
-        names=names,
-        members=np.arange(etfs),
-        inside=inside,
-        exclusion=np.zeros((1, etfs), np.int8),
-        z=z[:, None, :].copy(),
-        compare=CrossSection(inside=inside),
-    )
     others = dict.fromkeys(REGISTRY.keys() - weights.keys(), 0.0)
-    return combine(factors, FactorWeights(**weights, **others), composite).composite[0]
+    return combine(
+        one_session(z, *weights), FactorWeights(**weights, **others), composite
+    ).composite[0]
 
 
 def test_integrate_is_the_weighted_geometric_mean_of_ranks() -> None:

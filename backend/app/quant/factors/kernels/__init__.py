@@ -15,8 +15,8 @@ Passes over cross-sections take one session's row after the other.
 
 from app.quant.factors.kernels.beta import correlations, log_moves, log_sums, market_returns
 from app.quant.factors.kernels.closes import carried_closes, closes_at
-from app.quant.factors.kernels.composites import integrated, lacking, mixed, places
-from app.quant.factors.kernels.cross_sections import percentile_ranks, standardised
+from app.quant.factors.kernels.composites import integrated, mixed, placed
+from app.quant.factors.kernels.cross_sections import log_ranks, standardised
 from app.quant.factors.kernels.distributions import trailing_distributions
 from app.quant.factors.kernels.drawdowns import drawdowns
 from app.quant.factors.kernels.moments import moments
@@ -28,14 +28,13 @@ __all__ = [
     "correlations",
     "drawdowns",
     "integrated",
-    "lacking",
     "log_moves",
+    "log_ranks",
     "log_sums",
     "market_returns",
     "mixed",
     "moments",
-    "percentile_ranks",
-    "places",
+    "placed",
     "standardised",
     "traded",
     "trailing_distributions",

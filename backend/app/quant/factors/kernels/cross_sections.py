@@ -167,24 +167,27 @@ def _rank(values: FloatArray, order: IntArray, counts: IntArray, ranks: FloatArr
 
 
 @exactly
-def percentile_ranks(
-    rows: FloatArray,
-    inside: BoolArray,
-    groups: Groups,
-    found: FloatArray,
-    logarithms: bool,  # noqa: FBT001
-) -> None:
-    """Put percentile ranks, or their logarithms, into `found` where there is a value."""
-    members, starts = groups
-    buffer, places = np.empty(len(members) + 1), np.empty(len(members) + 1, np.int64)
-    room, counts = np.empty(len(members), np.int64), np.empty(len(members) + 2, np.int64)
-    ranks = np.empty(len(members))
-    for t in range(len(rows)):
-        for group in range(len(starts) - 1):
-            part = members[starts[group] : starts[group + 1]]
-            known = _gather(rows[t], inside[t], part, buffer, places)
-            if known == 0:
-                continue
-            _rank(buffer[:known], room[:known], counts, ranks)
-            for k in range(known):
-                found[t, places[k]] = log(ranks[k]) if logarithms else ranks[k]
+def log_ranks(z: FloatArray, starts: IntArray, groups: IntArray, unknown: float) -> FloatArray:
+    """Logarithms of percentile ranks in each line, that of `unknown` where there is no value.
+
+    The ETFs of session t are the entries starts[t] .. starts[t + 1] - 1; `groups` numbers the group
+    of each.
+    """
+    found = np.full(z.shape, log(unknown))
+    most = np.diff(starts).max() if len(starts) > 1 else 0
+    values, places = np.empty(most + 1), np.empty(most + 1, np.int64)
+    room, counts = np.empty(most, np.int64), np.empty(most + 2, np.int64)
+    ranks = np.empty(most)
+    last = groups.max() if len(groups) else -1
+    for line in range(len(z)):
+        for t in range(len(starts) - 1):
+            for group in range(last + 1):
+                known = 0
+                for at in range(starts[t], starts[t + 1]):
+                    values[known], places[known] = z[line, at], at
+                    known += groups[at] == group and not np.isnan(z[line, at])
+                if known > 0:
+                    _rank(values[:known], room[:known], counts, ranks)
+                for k in range(known):
+                    found[line, places[k]] = log(ranks[k])
+    return found
