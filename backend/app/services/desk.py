@@ -126,9 +126,10 @@ class Desk:
 
     def _received(self, order: ProposedOrder) -> OrderLife:
         batch = self.batch
+        etf_id = self.market.etfs[self.market.row(order.ticker)].id
         return OrderLife(
-            id=id_of(batch.source, order.side, order.ticker),
-            etf_id=self.market.etfs[self.market.row(order.ticker)].id,
+            id=id_of(batch.source, order.side, etf_id),
+            etf_id=etf_id,
             side=order.side,
             order_type=OrderType.MARKET,
             time_in_force=batch.time_in_force,

@@ -83,6 +83,9 @@ async def record(
         [kept, change.on, change.old, change.source],
     )
     await _rename_wishes(connection, market, change)
+    await connection.execute(
+        _RENAME_PROPOSALS, {"market": market, "old": change.old, "new": change.new}
+    )
     return Merged(added=1, first_difference=merged_from)
 
 
@@ -207,6 +210,35 @@ async def _join(connection: Connection, market: str, kept: int, other: int) -> d
     for statement in _JOIN:
         await connection.execute(statement, about)
     return first
+
+
+_RENAME_PROPOSALS = """
+    UPDATE rebalance_events AS event SET
+        targets = CASE WHEN NOT targets ? %(old)s THEN targets
+            ELSE targets - %(old)s || jsonb_build_object(%(new)s::text,
+                CASE WHEN targets ? %(new)s
+                     THEN to_jsonb(CAST(targets -> %(old)s AS float8)
+                                   + CAST(targets -> %(new)s AS float8))
+                     ELSE targets -> %(old)s END)
+            END,
+        decided_at_sequence = CASE WHEN targets ?& ARRAY[%(old)s, %(new)s] THEN -1
+                                   ELSE decided_at_sequence END,
+        proposal = coalesce((
+            SELECT jsonb_object_agg(part.name, CASE jsonb_typeof(part.value) WHEN 'array' THEN (
+                SELECT coalesce(jsonb_agg(
+                    CASE WHEN line.value ->> 'ticker' = %(old)s
+                         THEN line.value || jsonb_build_object('ticker', %(new)s::text)
+                         ELSE line.value END ORDER BY line.number), '[]')
+                FROM jsonb_array_elements(part.value) WITH ORDINALITY AS line (value, number))
+                ELSE part.value END)
+            FROM jsonb_each(event.proposal) AS part (name, value)), event.proposal)
+    FROM portfolios
+    WHERE portfolios.id = event.portfolio_id AND portfolios.market = %(market)s
+    AND (targets ? %(old)s OR jsonb_path_exists(
+        proposal, '$.*[*].ticker ? (@ == $old)', jsonb_build_object('old', %(old)s::text)))
+    """
+"""What was decided so far names the ETF by its new ticker. A proposal that names both of two that
+become one was decided in another market: no book is at the sequence that it gets."""
 
 
 async def _rename_wishes(connection: Connection, market: str, change: TickerChange) -> None:

@@ -145,7 +145,7 @@ def source_of(portfolio_id: int, line: Line, session: date) -> str:
 
 
 def order_id_of(portfolio_id: int, line: Line, session: date) -> UUID:
-    return order_life.id_of(source_of(portfolio_id, line, session), Side.SELL, line.ticker)
+    return order_life.id_of(source_of(portfolio_id, line, session), Side.SELL, line.etf_id)
 
 
 def _standing_block(occasion: Occasion, watched: WatchedLine) -> Block | None:

@@ -110,8 +110,8 @@ ONCE = (
     Seeded(
         "the ids of a rebalance's orders are drawn",
         f"{SERVICES}/desk.py",
-        "id=id_of(batch.source, order.side, order.ticker),",
-        "id=id_of(self, object(), order.ticker),",
+        "id=id_of(batch.source, order.side, etf_id),",
+        "id=id_of(self, object(), etf_id),",
         f"{BATCHES}::test_the_orders_of_a_batch_have_their_ids_from_its_source",
     ),
     Seeded(

@@ -3,21 +3,29 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import polars as pl
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from app.core import calendar
 from app.core.database import Sessions, open_engine, open_sessions, unit_of_work
 from app.core.errors import NoMarketData, Refused
 from app.core.progress import silent
 from app.market_data.files import BAR_COLUMNS
+from app.market_data.live import MarketData
+from app.models import Portfolio
+from app.schemas.position import PositionList
+from app.services import deciding, positions, rebalance_events, rebalancing
 from app.services.arrivals import Arrival, Delivery, ImportReport
 from app.services.importing import import_arrival
+from app.services.rebalancing import OutOfDate, body_of
 from app.services.ticker_changes import BothTraded, NotYet, OtherChange
+from tests.services import lives
+from tests.small_market import LATEST, write_small_market
 
 NOW = datetime(2025, 7, 4, 12, tzinfo=UTC)
 DAYS = [day.item() for day in calendar.sessions(date(2025, 6, 23), date(2025, 6, 30))]
@@ -188,6 +196,67 @@ async def test_rules_that_name_the_etf_go_on_naming_it(sessions: Sessions) -> No
         ({"benchmark": "BBB", "universe": {"tickers": ["BBB", "CCC"], "excluded": ["AAAA"]}},)
     ]
     assert await rows(sessions, "SELECT benchmark FROM markets WHERE code = 'us'") == [("BBB",)]
+
+
+async def small(sessions: Sessions) -> int:
+    """The small market; the id of who owns its portfolios."""
+    async with unit_of_work(sessions) as session:
+        await write_small_market(session)
+        found = await session.execute(text("SELECT min(id) FROM users"))
+        return int(found.scalar_one())
+
+
+async def test_targets_and_stored_proposals_go_on_naming_the_etf(
+    sessions: Sessions, tmp_path: Path
+) -> None:
+    owner, data = await small(sessions), MarketData(tmp_path)
+    async with unit_of_work(sessions) as session:
+        market = await data.snapshot(session, "us", recheck=True)
+        investor = await lives.invested(session, market, owner)
+        planner = await lives.opened(session, market, owner)
+        plan = await rebalancing.propose(session, market, planner, now=lives.NOW)
+        before = await deciding.drift(session, market, investor, now=lives.NOW)
+    old = body_of(plan).orders[0].ticker
+
+    await arrive(sessions, actions=change(old, "ZNEW", LATEST))
+
+    async with unit_of_work(sessions) as session:
+        market = await data.snapshot(session, "us", recheck=True)
+        mine = (await session.scalars(select(Portfolio).order_by(Portfolio.id))).all()
+        after = await deciding.drift(session, market, mine[0], now=lives.NOW)
+        assert (after.needs_rebalancing, after.entered, after.left) == (False, [], [])
+        assert after.max_drift == before.max_drift
+        shown = await positions.answer(
+            session, data, owner_id=owner, portfolio_id=investor.id, now=lives.NOW
+        )
+        held = PositionList.model_validate_json(shown).positions
+        assert [line.target_weight for line in held] == pytest.approx([0.196] * 5)
+        stored = await rebalance_events.find(session, mine[1], plan.id)
+        outcomes = await rebalancing.execute(session, market, mine[1], stored, now=lives.NOW)
+    assert [line.status for line in outcomes] == ["filled"] * 5
+    assert outcomes[0].order.ticker == "ZNEW"
+
+
+async def test_a_proposal_that_names_two_etfs_that_become_one_is_out_of_date(
+    sessions: Sessions, tmp_path: Path
+) -> None:
+    owner, data = await small(sessions), MarketData(tmp_path)
+    async with unit_of_work(sessions) as session:
+        market = await data.snapshot(session, "us", recheck=True)
+        planner = await lives.opened(session, market, owner)
+        plan = await rebalancing.propose(session, market, planner, now=lives.NOW)
+    one, other, *rest = sorted(plan.targets)
+
+    await arrive(sessions, actions=change(one, other, LATEST))
+
+    async with unit_of_work(sessions) as session:
+        market = await data.snapshot(session, "us", recheck=True)
+        mine = (await session.scalars(select(Portfolio))).one()
+        stored = await rebalance_events.find(session, mine, plan.id)
+        weights = {**dict.fromkeys(rest, 0.196), other: 0.392}
+        assert stored.targets == pytest.approx(weights)
+        with pytest.raises(OutOfDate):
+            await rebalancing.execute(session, market, mine, stored, now=lives.NOW)
 
 
 async def test_where_only_the_new_one_is_traded_it_is_kept(sessions: Sessions) -> None:

@@ -17,6 +17,7 @@ from app.schemas.settings import default_settings
 from app.services import ledger, portfolios, pricing, trading
 from app.services.desk import Batch, LineStatus
 from app.services.order_life import id_of
+from tests.services import lives
 from tests.small_market import CLOSED, SILENT
 
 NOW = datetime(2025, 7, 1, 9, tzinfo=UTC)
@@ -132,7 +133,7 @@ async def test_the_orders_of_a_batch_have_their_ids_from_its_source(
         session, market, portfolio, orders, as_of=market.latest_session, now=NOW, batch=batch
     )
     assert [line.life and line.life.id for line in outcomes] == [
-        id_of(batch.source, Side.BUY, ticker) for ticker in ("AAA", "BBB")
+        id_of(batch.source, Side.BUY, lives.etf_id(market, ticker)) for ticker in ("AAA", "BBB")
     ]
 
 

@@ -24,32 +24,35 @@ NOTHING = Done()
 
 
 def market(
-    *closes: float | None, closed_on: date | None = None, actions: tuple[Action, ...] = ()
+    *closes: float | None,
+    ticker: str = "AAA",
+    closed_on: date | None = None,
+    actions: tuple[Action, ...] = (),
 ) -> MarketSnapshot:
     """Three sessions of one ETF; None where it has no close."""
     close = np.array([[np.nan if each is None else each for each in closes]])
     panel = Panel(
         sessions=np.array(SESSIONS, "datetime64[D]"),
-        tickers=("AAA",),
+        tickers=(ticker,),
         close=close,
         adjusted=close,
         volume=np.full_like(close, 1e6),
     )
-    etf = EtfFacts(ETF, "AAA", None, None, None, None, None, None, closed_on)
+    etf = EtfFacts(ETF, ticker, None, None, None, None, None, None, closed_on)
     return MarketSnapshot(
         code="us",
         name="us",
         simulated=True,
         adjusted_only=False,
         currency="USD",
-        benchmark="AAA",
+        benchmark=ticker,
         data_version=uuid4(),
         panel=panel,
         facts=Facts(
             np.array([np.nan]), np.array([False]), np.array([False]), np.array([""], object)
         ),
         etfs=(etf,),
-        row_of={"AAA": 0},
+        row_of={ticker: 0},
         row_of_id={ETF: 0},
         actions=actions,
         vix_sessions=np.array([], "datetime64[D]"),
@@ -128,6 +131,8 @@ def test_the_order_of_a_position_and_session_is_always_the_same_one() -> None:
     first, again = (judged(known).verdicts[0].order_id for _ in range(2))
     assert first == again
     assert the_only(judged(known, Done(order_ids=frozenset({first})))) == (False, Block.FIRED)
+    renamed = market(100.0, 99.0, 80.0, ticker="ZNEW")
+    assert the_only(judged(renamed, Done(order_ids=frozenset({first})))) == (False, Block.FIRED)
     assert the_only(judged(known, Done(order_ids=frozenset({uuid4()})))) == (True, None)
 
 

@@ -148,8 +148,8 @@ class Books(Driver):
         )
 
     def sale(self, model: Automatic, etf: int) -> Order:
-        ticker = self.tape.ticker(etf)
-        order_id = id_of(f"close:{self.world.portfolio_id}", Side.SELL, ticker)
+        source = f"close:{self.world.portfolio_id}"
+        order_id = id_of(source, Side.SELL, self.tape.ids[etf])
         return Order(
             order_id, (), etf, SELL, model.held(etf), self.tape.latest, origin="liquidation"
         )
@@ -202,9 +202,7 @@ class Books(Driver):
 
     def execute_times(self, number: int, times: int, crash: str | None) -> None:
         lines = self.model.proposals[number].lines
-        ids = [
-            id_of(f"event:{number}", Side(side), self.tape.ticker(etf)) for etf, side, _ in lines
-        ]
+        ids = [id_of(f"event:{number}", Side(side), self.tape.ids[etf]) for etf, side, _ in lines]
         for _ in range(times):
             self.execute_once(number, ids, self.world.clock(), crash)
 
@@ -231,7 +229,7 @@ class Books(Driver):
         def id_for(etf: int, opened_on: int) -> UUID:
             day, opened = SESSIONS[self.tape.latest], SESSIONS[opened_on]
             source = f"{self.world.portfolio_id}:stop:{self.tape.ids[etf]}:{opened}:{day}"
-            return id_of(source, Side.SELL, self.tape.ticker(etf))
+            return id_of(source, Side.SELL, self.tape.ids[etf])
 
         async def do(session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio) -> None:
             portfolio.require_active()
