@@ -84,13 +84,9 @@ async def rebalance(
     """
     market = await resources.market_data.snapshot(session, portfolio.market)
     now = utc_now()
-    event = await rebalancing.propose(
-        session, market, portfolio, force=body.force, budget=body.budget, now=now
+    event = await rebalancing.rebalance(
+        session, market, portfolio, body, now=now, idempotency_key=idempotency_key
     )
-    if body.execute:
-        await rebalancing.execute(
-            session, market, portfolio, event, now=now, idempotency_key=idempotency_key
-        )
     return await rebalance_events.shown(session, market, event, now=now)
 
 

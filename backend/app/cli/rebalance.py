@@ -57,13 +57,9 @@ def rebalance(
         async def act() -> RebalanceRead:
             session, now = context.session, context.now
             market = await context.market_of(portfolio)
-            event = await rebalancing.propose(
-                session, market, portfolio, force=body.force, budget=body.budget, now=now
+            event = await rebalancing.rebalance(
+                session, market, portfolio, body, now=now, idempotency_key=key
             )
-            if body.execute:
-                await rebalancing.execute(
-                    session, market, portfolio, event, now=now, idempotency_key=key
-                )
             return await rebalance_events.shown(session, market, event, now=now)
 
         path = f"/api/positions/{portfolio_id}/rebalance"

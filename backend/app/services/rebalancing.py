@@ -15,7 +15,7 @@ from app.market_data.snapshot import MarketSnapshot
 from app.models import OrderOrigin, Portfolio, RebalanceEvent, RebalanceStatus, TimeInForce
 from app.quant.book import ProposedOrder
 from app.quant.costs import EXACT, Side
-from app.schemas.rebalance import OrderRead, ProposalBody
+from app.schemas.rebalance import OrderRead, ProposalBody, RebalanceRequest
 from app.services import (
     cooldowns,
     deciding,
@@ -38,6 +38,39 @@ GOOD_FOR = 5
 
 class OutOfDate(Conflict):
     """The proposal was right when it was made, and is not any more."""
+
+
+async def rebalance(
+    session: AsyncSession,
+    market: MarketSnapshot,
+    portfolio: Portfolio,
+    wanted: RebalanceRequest,
+    *,
+    now: datetime,
+    idempotency_key: str | None = None,
+) -> RebalanceEvent:
+    """Propose, and if that is wanted trade it at once; raises what both of them raise.
+
+    The ids of the orders come from the key where there is one: a request that is sent again because
+    nobody knows what became of it makes another event, and must make the same orders.
+    """
+    event = await propose(
+        session, market, portfolio, force=wanted.force, budget=wanted.budget, now=now
+    )
+    if wanted.execute:
+        source = None
+        if idempotency_key is not None:
+            source = f"key:{portfolio.owner_id}:{idempotency_key}"
+        await execute(
+            session,
+            market,
+            portfolio,
+            event,
+            now=now,
+            idempotency_key=idempotency_key,
+            source=source,
+        )
+    return event
 
 
 async def propose(
@@ -100,9 +133,11 @@ async def execute(
     *,
     now: datetime,
     idempotency_key: str | None = None,
+    source: str | None = None,
 ) -> tuple[LineOutcome, ...]:
     """Trade a stored proposal at the market's latest close, once. The portfolio is locked.
 
+    The ids of the orders come from `source`, or else from the event, whatever key is sent with it.
     Raises Conflict where it was executed already, and OutOfDate where the book has changed since,
     a price it was sized at was corrected, or more than 5 sessions have passed.
     """
@@ -122,6 +157,7 @@ async def execute(
         as_of=market.latest_session,
         now=now,
         idempotency_key=idempotency_key,
+        source=source,
     )
     await marking.mark_portfolios(session, market, [portfolio], now=now)
     return outcomes
@@ -165,6 +201,7 @@ async def fill(
     now: datetime,
     unattended: bool = False,
     idempotency_key: str | None = None,
+    source: str | None = None,
 ) -> tuple[LineOutcome, ...]:
     """Trade the orders of an event at the close of `as_of`, whatever happened since.
 
@@ -179,7 +216,7 @@ async def fill(
         orders = [order for order in orders if valuation.trades_on(market, order.ticker, as_of)]
     batch = Batch(
         OrderOrigin.REBALANCE,
-        f"event:{event.id}",
+        source or f"event:{event.id}",
         event_id=event.id,
         idempotency_key=idempotency_key,
         rests=not unattended,

@@ -1,7 +1,9 @@
 import asyncio
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.bootstrap import Resources
@@ -11,6 +13,7 @@ from app.market_data.snapshot import MarketSnapshot
 from app.models import (
     ActionKind,
     EntryKind,
+    Order,
     Portfolio,
     RebalanceStatus,
     TimeInForce,
@@ -19,6 +22,7 @@ from app.models import (
 from app.quant.costs import Side
 from app.quant.errors import Infeasible, QuantError
 from app.schemas.cash import CashCreate
+from app.schemas.rebalance import RebalanceRequest
 from app.schemas.settings import DriftMode, OptimizerName
 from app.services import (
     cash_flows,
@@ -160,6 +164,30 @@ async def test_a_proposal_is_executed_once(
     await rebalancing.execute(session, market, portfolio, event, now=NOW)
     with pytest.raises(Conflict, match="executed already"):
         await rebalancing.execute(session, market, portfolio, event, now=NOW)
+
+
+async def test_a_rebalance_that_is_sent_again_with_its_key_makes_the_same_orders(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    portfolio = await lives.opened(session, market, resources.owner_id)
+
+    async def sent(key: str) -> tuple[int, set[UUID]]:
+        """What it would have made, had it not been cut off before its commit."""
+        attempt = await session.begin_nested()
+        wanted = RebalanceRequest(execute=True)
+        event = await rebalancing.rebalance(
+            session, market, portfolio, wanted, now=NOW, idempotency_key=key
+        )
+        found = select(Order.id).where(Order.rebalance_event_id == event.id)
+        made = event.id, set(await session.scalars(found))
+        await attempt.rollback()
+        return made
+
+    (first, orders), (again, same), (_, others) = [await sent(key) for key in ("k", "k", "l")]
+    assert first != again
+    assert len(orders) == 5
+    assert orders == same
+    assert not orders & others
 
 
 async def test_two_executions_at_once_trade_once(
