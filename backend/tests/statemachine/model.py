@@ -121,7 +121,10 @@ class Model(Book):
         if met.reference is None:
             return order
         cap = self._cap(order.etf, day - 1, met.reference)
-        quantity = order.left if cap is None else min(order.left, cap)
+        wished = order.left
+        if order.origin == "stop":
+            wished = min(wished, self.held(order.etf)) or wished
+        quantity = wished if cap is None else min(wished, cap)
         if not quantity:
             return order
         done = exact.fill(order.side, quantity, met.reference, self.rules.costs, order.limit)
@@ -131,7 +134,9 @@ class Model(Book):
             self._book_fill(order, done, day)
         except Refusal as refusal:
             return order.given_up(str(refusal))
-        return order.plus(quantity)
+        order = order.plus(quantity)
+        sold = order.origin == "stop" and not self.held(order.etf)
+        return order.given_up() if order.is_open and sold else order
 
     # Orders.
 
