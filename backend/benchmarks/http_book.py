@@ -1,11 +1,15 @@
-"""Requests per second of the book over HTTP: one server process, 16 keep-alive connections.
+"""Requests per second of the book over HTTP, and how long an answer takes: one server process.
 
-    python -m benchmarks.http_book [--seconds 3] [--rounds 5]
+    python -m benchmarks.http_book [--seconds 3] [--rounds 5] [--only TEXT] [--trades 4000]
 
 Starts a durable PostgreSQL and a Valkey of its own in a scratch folder, or uses the servers given
-by --database-url (its database is filled) and --redis-url. Beside the application, in the same
-run: a FastAPI endpoint that answers a constant, and one that runs one raw psycopg query per request
-and lists the same 20 portfolios. The client is a bare socket reader in this process.
+by --database-url (its database is filled) and --redis-url. Unless a line says otherwise there are
+16 keep-alive connections. Beside the application, in the same run: FastAPI endpoints that answer a
+constant, run one raw psycopg query and list the same 20 portfolios, and commit one transaction that
+changes one locked row and inserts another. The client is a bare socket reader in this process.
+
+At the end one portfolio gathers --trades purchases of one ETF, a tax lot each, and sells them; the
+time that a trade takes at the beginning and at the end shows whether a long history makes it slow.
 """
 
 import argparse
@@ -23,18 +27,19 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import psycopg
 import uvloop
 from fastapi import FastAPI
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from app.core import embedded, migrations
 from app.core.database import open_engine, open_sessions, unit_of_work
 from tests.small_market import write_small_market
 
-CONNECTIONS = 16
+CONNECTIONS, CROWD = 16, 64
 PORTFOLIOS = 20
 POSITIONS = 20
 TICKERS = tuple(f"ETF{number:02}" for number in range(POSITIONS))
@@ -45,23 +50,30 @@ PEER_QUERY = """
     """
 
 
+PEER_TABLES = (
+    "CREATE TABLE lean_books (id int PRIMARY KEY, sequence int NOT NULL)",
+    "CREATE TABLE lean_entries (book_id int, sequence int, PRIMARY KEY (book_id, sequence))",
+    f"INSERT INTO lean_books SELECT id, 0 FROM generate_series(0, {CROWD}) AS id",
+)
+PEER_TRADE = """
+    WITH book AS (UPDATE lean_books SET sequence = sequence + 1 WHERE id = %s RETURNING *)
+    INSERT INTO lean_entries SELECT id, sequence FROM book RETURNING sequence
+    """
+
+
 def peer() -> FastAPI:
     """What the framework and the driver allow, without anything of ours."""
-    idle: list[psycopg.AsyncConnection[tuple[Any, ...]]] = []
+    idle: asyncio.Queue[psycopg.AsyncConnection[tuple[Any, ...]]] = asyncio.Queue()
     url = make_url(os.environ["DATABASE_URL"]).set(drivername="postgresql")  # noqa: TID251
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         address = url.render_as_string(hide_password=False)
-        idle.extend(
-            [
-                await psycopg.AsyncConnection.connect(address, autocommit=True)
-                for _ in range(CONNECTIONS)
-            ]
-        )
+        for _ in range(CONNECTIONS):
+            idle.put_nowait(await psycopg.AsyncConnection.connect(address, autocommit=True))
         yield
-        for connection in idle:
-            await connection.close()
+        while not idle.empty():
+            await idle.get_nowait().close()
 
     app = FastAPI(lifespan=lifespan)
 
@@ -71,12 +83,20 @@ def peer() -> FastAPI:
 
     @app.get("/lean")
     async def lean() -> list[dict[str, Any]]:
-        connection = idle.pop()
+        connection = await idle.get()
         cursor = await connection.execute(PEER_QUERY)
         names = [column.name for column in cursor.description or ()]
         rows = [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
-        idle.append(connection)
+        idle.put_nowait(connection)
         return rows
+
+    @app.post("/lean/{book_id}", status_code=201)
+    async def trade(book_id: int) -> dict[str, int]:
+        connection = await idle.get()
+        cursor = await connection.execute(PEER_TRADE, [book_id])
+        (sequence,) = await cursor.fetchone() or (0,)
+        idle.put_nowait(connection)
+        return {"sequence": sequence}
 
     return app
 
@@ -150,6 +170,8 @@ async def prepare(database_url: str, port: int) -> list[int]:
     engine = open_engine(database_url)
     async with unit_of_work(open_sessions(engine)) as session:
         await write_small_market(session, tickers=TICKERS)
+        for statement in PEER_TABLES:
+            await session.execute(text(statement))
     await engine.dispose()
     connection = await Connection.open(port)
     portfolio_ids = []
@@ -175,29 +197,46 @@ def _json(body: object) -> bytes:
     return json.dumps(body).encode()
 
 
-async def rate(port: int, request_of: Callable[[int, int], Request], seconds: float) -> float:
-    """Answers per second, each connection asking again as soon as it has its answer.
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one measurement saw: answers per second, and the seconds that each of them took."""
+
+    rate: float
+    seconds: list[float]
+
+    def quantile(self, part: float) -> float:
+        return sorted(self.seconds)[min(int(len(self.seconds) * part), len(self.seconds) - 1)]
+
+
+Asked: TypeAlias = Callable[[int, int], Request]
+"""The request of a connection, by its number and how many it has sent."""
+
+
+async def load(port: int, request_of: Asked, seconds: float, connections: int) -> Sample:
+    """Each connection asks again as soon as it has its answer; raises where one is not 2xx.
 
     One answer each, in turn, goes before: what it takes to make the lines of a list again after
     the trades of another measurement is not the speed of reading them.
     """
-    connections = [await Connection.open(port) for _ in range(CONNECTIONS)]
-    for number, connection in enumerate(connections):
+    opened = [await Connection.open(port) for _ in range(connections)]
+    for number, connection in enumerate(opened):
         await _answer(connection, request_of(number, 0))
+    taken: list[float] = []
     started = time.perf_counter()
 
-    async def keep_asking(number: int) -> int:
+    async def keep_asking(number: int) -> None:
         for done in count():
-            if time.perf_counter() - started > seconds:
-                return done
-            await _answer(connections[number], request_of(number, done))
-        raise AssertionError
+            asked = time.perf_counter()
+            if asked - started > seconds:
+                return
+            await _answer(opened[number], request_of(number, done))
+            taken.append(time.perf_counter() - asked)
 
-    answered = await asyncio.gather(*(keep_asking(n) for n in range(CONNECTIONS)))
+    await asyncio.gather(*(keep_asking(number) for number in range(connections)))
     elapsed = time.perf_counter() - started
-    for connection in connections:
+    for connection in opened:
         await connection.close()
-    return sum(answered) / elapsed
+    return Sample(len(taken) / elapsed, taken)
 
 
 async def _answer(connection: Connection, request: Request) -> bytes:
@@ -207,45 +246,107 @@ async def _answer(connection: Connection, request: Request) -> bytes:
     raise RuntimeError(f"{request.method} {request.path}: {status} {body.decode()[:300]}")
 
 
-async def measure(app: int, limits: int, database_url: str, options: argparse.Namespace) -> None:
-    portfolio_ids = await prepare(database_url, app)
-    run = os.urandom(4).hex()
-    numbers = count()
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the table: what is asked of which port, and the line that limits it."""
 
-    def trade(connection: int, done: int) -> Request:
-        order = _order(portfolio_ids[connection], TICKERS[done % POSITIONS])
-        return Request("POST", "/api/trades", order)
+    port: int
+    request_of: Asked
+    limit: str
+    connections: int = CONNECTIONS
 
-    def keyed_trade(connection: int, done: int) -> Request:
-        key = f"Idempotency-Key: {run}-{next(numbers)}\r\n"
-        order = _order(portfolio_ids[connection], TICKERS[done % POSITIONS])
-        return Request("POST", "/api/trades", order, key)
 
-    def one_of(path: str) -> Callable[[int, int], Request]:
+ONE_QUERY, ONE_CHANGE, ONE_ROW, ONE_ROW_CROWD = (
+    "limit: FastAPI and one raw query",
+    "limit: one transaction, 16 rows",
+    "limit: one transaction, one row",
+    f"limit: one transaction, one row, {CROWD} conn.",
+)
+
+
+def lines(app: int, limits: int, portfolio_ids: list[int]) -> dict[str, Line]:
+    run, numbers = os.urandom(4).hex(), count()
+
+    def trade(*, contended: bool = False, keyed: bool = False) -> Asked:
+        def request_of(connection: int, done: int) -> Request:
+            portfolio_id = portfolio_ids[-1 if contended else connection]
+            key = f"Idempotency-Key: {run}-{next(numbers)}\r\n" if keyed else ""
+            order = _order(portfolio_id, TICKERS[done % POSITIONS])
+            return Request("POST", "/api/trades", order, key)
+
+        return request_of
+
+    def one_of(path: str) -> Asked:
         return lambda connection, _: Request("GET", path.format(portfolio_ids[connection]))
 
-    measured: dict[str, tuple[int, Callable[[int, int], Request]]] = {
-        "limit: FastAPI, a constant": (limits, one_of("/constant")),
-        "limit: FastAPI and one raw query": (limits, one_of("/lean")),
-        f"GET /api/portfolios, {PORTFOLIOS}": (app, one_of("/api/portfolios")),
-        f"GET /api/portfolios/{{id}}, {POSITIONS} positions": (app, one_of("/api/portfolios/{}")),
-        f"GET /api/positions/{{id}}, {POSITIONS}": (app, one_of("/api/positions/{}")),
-        f"POST /api/trades, {CONNECTIONS} portfolios": (app, trade),
-        "POST /api/trades with Idempotency-Key": (app, keyed_trade),
+    def change(*, contended: bool = False) -> Asked:
+        return lambda connection, _: Request("POST", f"/lean/{0 if contended else connection + 1}")
+
+    return {
+        "limit: FastAPI, a constant": Line(limits, one_of("/constant"), ONE_QUERY),
+        ONE_QUERY: Line(limits, one_of("/lean"), ONE_QUERY),
+        ONE_CHANGE: Line(limits, change(), ONE_CHANGE),
+        ONE_ROW: Line(limits, change(contended=True), ONE_ROW),
+        ONE_ROW_CROWD: Line(limits, change(contended=True), ONE_ROW_CROWD, CROWD),
+        f"GET /api/portfolios, {PORTFOLIOS}": Line(app, one_of("/api/portfolios"), ONE_QUERY),
+        f"GET /api/portfolios/{{id}}, {POSITIONS} positions": Line(
+            app, one_of("/api/portfolios/{}"), ONE_QUERY
+        ),
+        f"GET /api/positions/{{id}}, {POSITIONS}": Line(
+            app, one_of("/api/positions/{}"), ONE_QUERY
+        ),
+        f"POST /api/trades, {CONNECTIONS} portfolios": Line(app, trade(), ONE_CHANGE),
+        "POST /api/trades with Idempotency-Key": Line(app, trade(keyed=True), ONE_CHANGE),
+        "POST /api/trades, one portfolio, keys": Line(
+            app, trade(contended=True, keyed=True), ONE_ROW
+        ),
+        f"POST /api/trades, one portfolio, {CROWD} conn.": Line(
+            app, trade(contended=True, keyed=True), ONE_ROW_CROWD, CROWD
+        ),
     }
-    rates: dict[str, list[float]] = {name: [] for name in measured}
+
+
+async def measure(app: int, limits: int, database_url: str, options: argparse.Namespace) -> None:
+    portfolio_ids = await prepare(database_url, app)
+    wanted = {
+        name: line
+        for name, line in lines(app, limits, portfolio_ids).items()
+        if options.only in name or name.startswith("limit")
+    }
+    samples: dict[str, list[Sample]] = {name: [] for name in wanted}
     for _ in range(options.rounds):
-        for name, (port, request_of) in measured.items():
-            if not (options.only in name or name.startswith("limit")):
-                continue
-            rates[name].append(await rate(port, request_of, options.seconds))
-    print(f"{'requests per second, median of ' + str(options.rounds):<44}{'':>8}  of lean limit")
-    lean = statistics.median(rates["limit: FastAPI and one raw query"])
-    for name, each in rates.items():
-        if not each:
-            continue
-        median = statistics.median(each)
-        print(f"{name:<44}{median:>8,.0f}  {median / lean:.2f}")
+        for name, line in wanted.items():
+            found = await load(line.port, line.request_of, options.seconds, line.connections)
+            samples[name].append(found)
+    print(f"{'median of ' + str(options.rounds):<44}{'per s':>8}  of limit    p50 ms    p99 ms")
+    rates = {
+        name: statistics.median(each.rate for each in found) for name, found in samples.items()
+    }
+    for name, line in wanted.items():
+        every = Sample(0.0, [taken for each in samples[name] for taken in each.seconds])
+        p50, p99 = every.quantile(0.5) * 1000, every.quantile(0.99) * 1000
+        part = rates[name] / rates[line.limit]
+        print(f"{name:<44}{rates[name]:>8,.0f}{part:>10.2f}{p50:>10.1f}{p99:>10.1f}")
+    if options.trades:
+        await grow(app, options.trades)
+
+
+async def grow(app: int, trades: int) -> None:
+    """Milliseconds of a trade while one portfolio buys so many lots, and while it sells them."""
+    connection = await Connection.open(app)
+    body = {"name": "Long history", "initial_capital": "1000000000", "market": "us"}
+    portfolio_id = (await _done(connection, Request("POST", "/api/portfolios", _json(body))))["id"]
+    for side in ("buy", "sell"):
+        order = {"portfolio_id": portfolio_id, "ticker": TICKERS[0], "side": side, "quantity": "1"}
+        taken = []
+        for _ in range(trades):
+            asked = time.perf_counter()
+            await _answer(connection, Request("POST", "/api/trades", _json(order)))
+            taken.append(time.perf_counter() - asked)
+        tenth = max(trades // 10, 1)
+        first, last = (statistics.median(part) * 1000 for part in (taken[:tenth], taken[-tenth:]))
+        print(f"{side} of {trades:,} in one portfolio: first {first:.1f} ms, last {last:.1f} ms")
+    await connection.close()
 
 
 def main() -> None:
@@ -254,6 +355,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--database-url", help="an empty database; left out: a server of its own")
     parser.add_argument("--redis-url")
+    parser.add_argument("--trades", type=int, default=4000, help="of the portfolio that grows")
     parser.add_argument("--only", default="", help="measure only what has this in its name")
     options = parser.parse_args()
     with ExitStack() as stack:

@@ -161,15 +161,15 @@ async def read_lots(
 ) -> dict[int, tuple[Lot, ...]]:
     """The open tax lots by ETF, oldest entry first; of the given ETFs only, where given."""
     wanted = None if etf_ids is None else list(etf_ids)
-    found: dict[int, tuple[Lot, ...]] = {}
+    found: dict[int, list[Lot]] = {}
     for row in await rows(
         session,
         _LOTS if wanted is None else _LOTS_OF,
         {"portfolio_id": portfolio_id, "etf_ids": wanted},
     ):
         etf_id, *lot = row
-        found[etf_id] = (*found.get(etf_id, ()), Lot(*lot))
-    return found
+        found.setdefault(etf_id, []).append(Lot(*lot))
+    return {etf_id: tuple(lots) for etf_id, lots in found.items()}
 
 
 async def current_book(session: AsyncSession, portfolio: Portfolio) -> Book:

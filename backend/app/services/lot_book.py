@@ -89,11 +89,12 @@ class LotBook:
 
     def kept(self) -> list[tuple[int, Lot]]:
         """The lots that are new or changed, with their ETFs."""
+        before = {lot.number: lot for held in self.before.values() for lot in held}
         return [
             (etf_id, lot)
             for etf_id, held in self.open.items()
             for lot in held
-            if lot not in self.before.get(etf_id, ())
+            if before.get(lot.number) != lot
         ]
 
     def gone(self) -> list[int]:
