@@ -66,3 +66,23 @@ async def test_the_name_of_a_closed_portfolio_is_free_at_once(client: httpx2.Asy
     statuses = [answer.status_code for answer in created]
     assert statuses.count(201) <= 1
     assert set(statuses) <= {201, 409}
+
+
+async def test_sixty_four_clients_of_one_portfolio_are_all_served(
+    client: httpx2.AsyncClient, portfolio_id: int
+) -> None:
+    async def trade(number: int) -> list[int]:
+        statuses = []
+        for each in range(3):
+            answer = await client.post(
+                "/api/trades",
+                json={"portfolio_id": portfolio_id, "ticker": "AAA", "side": "buy", "quantity": 1},
+                headers={"Idempotency-Key": f"{portfolio_id} {number} {each}"},
+            )
+            statuses.append(answer.status_code)
+        return statuses
+
+    answers = await asyncio.gather(*(trade(number) for number in range(64)))
+    assert answers == [[201] * 3] * 64
+    trades = (await client.get(f"/api/trades/{portfolio_id}", params={"limit": 1000})).json()
+    assert [trade["sequence"] for trade in trades] == list(range(2, 2 + 192))
