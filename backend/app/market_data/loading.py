@@ -207,7 +207,8 @@ def _actions(connection: Connection, market: str) -> tuple[Action, ...]:
         cursor.execute(
             """
             SELECT corporate_actions.id, etf_id, ex_date, kind, value, pay_date,
-                   corporate_actions.ticker, source
+                   corporate_actions.ticker, source,
+                   kind = 'closure' AND ex_date IS DISTINCT FROM closed_on
             FROM corporate_actions JOIN etfs ON etfs.id = etf_id
             WHERE market = %s ORDER BY ex_date, etf_id, kind
             """,

@@ -41,6 +41,8 @@ class Action:
     pay_date: date | None = None
     ticker: str | None = None
     source: str = "prices"
+    superseded: bool = False
+    """Of a closure: the ETF goes on, or closes on another day. What was paid out stays so."""
 
     @property
     def ratio(self) -> Decimal:

@@ -156,19 +156,23 @@ async def find_due(
 ) -> Due:
     """What counts from after the first day of `span` up to its last and is not booked yet, or not
     as it is known now. Raises PricesChanged."""
-    life = (account.opened_on, market.latest_session)
-    actions = [each for each in valuation.actions_between(market, life) if _acts(market, each)]
+    known = valuation.actions_between(market, (date.min, market.latest_session))
+    actions = [
+        each
+        for each in known
+        if _acts(market, each)
+        and (each.kind is ActionKind.CLOSURE or each.ex_date > account.opened_on)
+    ]
     if market.adjusted_only and not actions:
         return Due()
     histories = await entitlements.read(session, account.id, actions)
     _require_known(market, histories.values())
     desk = ActionDesk(market, stored_settings(account.settings))
-    first, last = span
     happened = [
         action
         for history in histories.values()
         for action in history.actions
-        if first < counts_on(action, desk.rules) <= last
+        if _counts(action, desk.rules, span)
     ]
     entries: list[Entry] = []
     left_open: list[LeftOpen] = []
@@ -240,7 +244,15 @@ def _runs_out(entries: Sequence[Entry], etf_id: int, history: EtfHistory) -> boo
 
 
 def _acts(market: MarketSnapshot, action: Action) -> bool:
-    return not market.adjusted_only or action.kind in ALWAYS
+    return not action.superseded and (not market.adjusted_only or action.kind in ALWAYS)
+
+
+def _counts(action: Action, rules: PortfolioSettings, span: tuple[date, date]) -> bool:
+    """Whether it is to be booked after the first day of `span` and up to its last: a closure pays
+    out whatever is held, also what was bought after it because nobody knew of it."""
+    first, last = span
+    day = counts_on(action, rules)
+    return day <= last and (action.kind is ActionKind.CLOSURE or first < day)
 
 
 def _require_known(market: MarketSnapshot, histories: Iterable[EtfHistory]) -> None:
@@ -268,6 +280,7 @@ _DUE_FOR = """
         SELECT action.* FROM corporate_actions AS action JOIN etfs ON etfs.id = action.etf_id
         WHERE etfs.market = %(market)s AND action.ex_date <= %(latest)s
         AND action.kind = ANY(%(kinds)s)
+        AND (action.kind <> 'closure' OR action.ex_date = etfs.closed_on)
     ), bought AS (
         SELECT portfolio_id, etf_id, min(session) AS since FROM ledger_entries
         WHERE portfolio_id = ANY(%(ids)s) AND kind = 'buy' GROUP BY portfolio_id, etf_id

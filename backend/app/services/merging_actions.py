@@ -79,7 +79,7 @@ async def merge_actions(connection: Connection, market: str, actions: pl.DataFra
             pay_date = coalesce(excluded.pay_date, known.pay_date), source = excluded.source
             WHERE (known.value, known.pay_date) IS DISTINCT FROM
                 (excluded.value, coalesce(excluded.pay_date, known.pay_date))
-        RETURNING xmax = 0, ex_date
+        RETURNING etf_id, kind, ex_date, xmax = 0
         """,
         [
             [ids[ticker] for ticker in rows["ticker"]],
@@ -90,26 +90,36 @@ async def merge_actions(connection: Connection, market: str, actions: pl.DataFra
             rows["source"].to_list(),
         ],
     )
-    written = await found.fetchall()
-    await _close(connection, rows, ids)
-    added = sum(is_new for is_new, _ in written)
+    written = {(etf_id, kind, day): is_new for etf_id, kind, day, is_new in await found.fetchall()}
+    added = sum(written.values())
+    for etf_id, day in await _close(connection, rows, ids):
+        written.setdefault((etf_id, str(ActionKind.CLOSURE), day), False)
     return Merged(
         added=added,
         changed=len(written) - added,
         unchanged=len(rows) - len(written),
-        first_difference=min((day for _, day in written), default=None),
+        first_difference=min((day for _, _, day in written), default=None),
         unknown=unknown,
     )
 
 
-async def _close(connection: Connection, actions: pl.DataFrame, ids: dict[str, int]) -> None:
-    """An ETF that pays out its holders is traded no more from that day on."""
-    closures = actions.filter(pl.col("kind") == str(ActionKind.CLOSURE))
-    await connection.execute(
+async def _close(
+    connection: Connection, actions: pl.DataFrame, ids: dict[str, int]
+) -> list[tuple[int, date]]:
+    """An ETF that pays out its holders is traded no more from that day on, which is the latest one
+    that is told of it; those whose day is another than before."""
+    closures = (
+        actions.filter(pl.col("kind") == str(ActionKind.CLOSURE))
+        .sort("ex_date")
+        .unique("ticker", keep="last")
+    )
+    found = await connection.execute(
         """
         UPDATE etfs SET closed_on = closure.ex_date
         FROM unnest(%s::int[], %s::date[]) AS closure (etf_id, ex_date)
         WHERE etfs.id = closure.etf_id AND closed_on IS DISTINCT FROM closure.ex_date
+        RETURNING etfs.id, closed_on
         """,
         [[ids[ticker] for ticker in closures["ticker"]], closures["ex_date"].to_list()],
     )
+    return await found.fetchall()

@@ -24,10 +24,18 @@ _FACT_TYPES: dict[str, LiteralString] = {
 }
 
 
+_CLOSED_ON = SQL("""
+    CASE WHEN EXISTS (SELECT FROM corporate_actions WHERE etf_id = etfs.id AND kind = 'closure'
+                      AND ex_date = etfs.{0})
+         THEN etfs.{0} ELSE coalesce(excluded.{0}, etfs.{0}) END
+    """)
+
+
 async def merge_facts(connection: Connection, market: str, facts: pl.DataFrame) -> Merged:
     """Store facts (`ticker` and any of `etfs`' columns), one row per ticker, new ETFs included.
 
-    An empty cell says that this source does not know; what another one said stays.
+    An empty cell says that this source does not know; what another one said stays, and so does the
+    day on which an ETF pays out its holders.
     """
     columns = [name for name in facts.columns if name in _FACT_TYPES]
     found = await connection.execute(
@@ -44,7 +52,12 @@ async def merge_facts(connection: Connection, market: str, facts: pl.DataFrame) 
 
 def _facts_statement(columns: list[str]) -> Composed:
     names = [Identifier(name) for name in columns]
-    new = [SQL("coalesce(excluded.{0}, etfs.{0})").format(name) for name in names]
+    new = [
+        (_CLOSED_ON if name == "closed_on" else SQL("coalesce(excluded.{0}, etfs.{0})")).format(
+            Identifier(name)
+        )
+        for name in columns
+    ]
     update = (
         SQL("UPDATE SET {} WHERE ({}) IS DISTINCT FROM ({})").format(
             SQL(", ").join(SQL("{} = {}").format(*pair) for pair in zip(names, new, strict=True)),

@@ -352,6 +352,25 @@ async def test_a_closure_pays_out_all_shares_at_its_price_or_the_last(
     assert portfolio.last_sequence == 3
 
 
+@pytest.mark.parametrize("before", [0, 3])
+async def test_a_closure_of_before_the_opening_that_is_learned_late_pays_out_all_shares(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources, before: int
+) -> None:
+    known = flat(market)
+    portfolio = await held(session, known, resources)
+    opened = market.column(portfolio.opened_on)
+    back = len(market.panel.sessions) - 1 - opened + before
+    closed = await learned(session, known, ActionKind.CLOSURE, back=back, value="42")
+    assert await corporate_actions.due_for(session, closed, [portfolio.id]) == {portfolio.id}
+
+    await settled(session, closed, portfolio)
+
+    (entry,) = await booked(session, portfolio, EntryKind.CLOSURE)
+    assert (entry.quantity, entry.amount) == (Decimal(100), Decimal(4200))
+    assert entry.session >= portfolio.opened_on
+    assert await ledger.read_holdings(session, portfolio.id) == {}
+
+
 async def test_a_change_of_ticker_is_noted_by_whoever_held_it_and_moves_nothing(
     session: AsyncSession, market: MarketSnapshot, resources: Resources
 ) -> None:

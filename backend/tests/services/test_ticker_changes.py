@@ -19,7 +19,15 @@ from app.market_data.files import BAR_COLUMNS
 from app.market_data.live import MarketData
 from app.models import Portfolio
 from app.schemas.position import PositionList
-from app.services import deciding, positions, rebalance_events, rebalancing
+from app.services import (
+    corporate_actions,
+    deciding,
+    positions,
+    rebalance_events,
+    rebalancing,
+    settling,
+    valuation,
+)
 from app.services.arrivals import Arrival, Delivery, ImportReport
 from app.services.importing import import_arrival
 from app.services.rebalancing import OutOfDate, body_of
@@ -278,6 +286,46 @@ async def test_two_etfs_that_were_both_traded_are_not_one(sessions: Sessions) ->
         await arrive(sessions, actions=pl.concat([good, change("AAA", "BBB")], how="diagonal"))
     assert await etfs(sessions) == before
     assert await rows(sessions, "SELECT count(*) FROM corporate_actions") == [(0,)]
+
+
+@pytest.mark.parametrize("how", ["postponed", "renamed"])
+async def test_a_closure_that_is_off_pays_out_nothing_that_is_bought_afterwards(
+    sessions: Sessions, tmp_path: Path, how: str
+) -> None:
+    owner, data = await small(sessions), MarketData(tmp_path)
+    off = date(2025, 6, 24)
+    await arrive(sessions, actions=action("closure", "AAA", off, value=7.0))
+    facts = pl.DataFrame({"ticker": ["AAA"], "closed_on": [date(2025, 6, 20)]})
+    await arrive(sessions, facts=facts)
+    assert await rows(sessions, "SELECT closed_on FROM etfs WHERE ticker = 'AAA'") == [(off,)]
+    if how == "postponed":
+        later = action("closure", "AAA", date(9999, 12, 31))
+        assert (await arrive(sessions, actions=later)).changed
+    else:
+        await arrive(sessions, actions=change("AAA", "ZNEW", LATEST))
+
+    async with unit_of_work(sessions) as session:
+        market = await data.snapshot(session, "us", recheck=True)
+        portfolio = await lives.opened(session, market, owner, on=date(2025, 6, 20))
+        ticker = "AAA" if how == "postponed" else "ZNEW"
+        assert valuation.trades_on(market, ticker, LATEST)
+        await lives.bought(session, market, portfolio, LATEST, **{ticker: 10})
+        ids = [portfolio.id]
+        if how == "postponed":
+            assert await corporate_actions.due_for(session, market, ids) == set()
+        booked = await settling.settle(session, market, portfolio, now=lives.NOW)
+        assert [each.entry.kind for each in booked if each.entry.amount] == []
+
+
+async def test_a_closure_is_on_again_where_its_day_is_given_again(sessions: Sessions) -> None:
+    await arrive(sessions, bars=bars("AAA", *DAYS))
+    first, later = (action("closure", "AAA", day, value=7.0) for day in DAYS[3:5])
+    for each, day in ((first, DAYS[3]), (later, DAYS[4]), (first, DAYS[3])):
+        report = await arrive(sessions, actions=each)
+        assert report.changed
+        assert report.redo_from is not None
+        assert await rows(sessions, "SELECT closed_on FROM etfs") == [(day,)]
+    assert not (await arrive(sessions, actions=first)).changed
 
 
 async def test_a_change_to_come_waits_for_its_day(sessions: Sessions) -> None:
