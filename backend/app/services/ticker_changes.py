@@ -12,7 +12,7 @@ import polars as pl
 from psycopg.types.json import Jsonb
 
 from app.core.errors import Refused
-from app.services.merging import Connection, Merged
+from app.services.merging import Connection, Merged, etf_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +74,23 @@ async def record(
             raise OtherChange(change, known)
         return Merged(unchanged=1)
     await _lock_portfolios(connection, market)
+    before = await etf_ids(connection, market, [])
     kept, merged_from = await _one_etf(connection, market, change)
-    await connection.execute(
+    noted = await connection.execute(
         """
         INSERT INTO corporate_actions (etf_id, ex_date, kind, ticker, source)
-        VALUES (%s, %s, 'ticker_change', %s, %s)
+        VALUES (%s, %s, 'ticker_change', %s, %s) ON CONFLICT (etf_id, ex_date, kind) DO NOTHING
         """,
         [kept, change.on, change.old, change.source],
     )
+    if not noted.rowcount and change.old not in before:
+        return Merged(unchanged=1)
     await _rename_wishes(connection, market, change)
     await connection.execute(
         _RENAME_PROPOSALS, {"market": market, "old": change.old, "new": change.new}
     )
-    return Merged(added=1, first_difference=merged_from)
+    # A second change on one day corrects the first, which says whose ticker it was before.
+    return Merged(added=noted.rowcount, changed=1 - noted.rowcount, first_difference=merged_from)
 
 
 async def _lock_portfolios(connection: Connection, market: str) -> None:

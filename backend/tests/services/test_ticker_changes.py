@@ -129,6 +129,19 @@ async def test_the_same_change_again_changes_nothing(sessions: Sessions) -> None
         await arrive(sessions, actions=change("AAA", "CCC"))
 
 
+async def test_a_mistyped_new_ticker_is_corrected_on_its_day(sessions: Sessions) -> None:
+    await arrive(sessions, bars=bars("AAA", *DAYS))
+    known = await etfs(sessions)
+    wrong, right = change("AAA", "BBX"), change("BBX", "BBB")
+    await arrive(sessions, actions=wrong)
+    assert (await arrive(sessions, actions=right)).changed
+    assert await etfs(sessions) == {"BBB": known["AAA"]}
+    assert not (await arrive(sessions, actions=right)).changed
+    with pytest.raises(OtherChange, match="AAA already became BBB"):
+        await arrive(sessions, actions=wrong)
+    assert await rows(sessions, "SELECT ticker FROM corporate_actions") == [("AAA",)]
+
+
 async def test_a_chain_of_changes_in_one_file_is_one_etf(sessions: Sessions) -> None:
     await arrive(sessions, bars=bars("AAA", *DAYS))
     known = await etfs(sessions)
