@@ -1,12 +1,12 @@
 """One session's close over 10,000 portfolios of 20 positions: settle, mark, check stops, drift.
 
-    python -m benchmarks.many_portfolios [--portfolios 10000] [--sessions 3]
-                                         [--falling 0.002] [--check] [--database-url URL]
+    python -m benchmarks.many_portfolios [--portfolios 10000] [--sessions 3] [--falling 0.002]
+                                         [--paying 0.1] [--check] [--database-url URL]
 
 Starts a durable PostgreSQL of its own in a scratch folder, or fills the empty database it is given.
 Portfolios, ledgers, orders and lots are written by plain SQL, opened some sessions ago; the first
 close marks all of that past from the ledgers. Then sessions are added one by one, and the close of
-each is timed. Beside it, in the same run: one SQL statement that does nothing but multiply, round
+each is timed; with --paying the last of them is the ex-date of a dividend of that part of the ETFs. Beside it, in the same run: one SQL statement that does nothing but multiply, round
 and add up what the positions are worth. Its sums are compared with the stored values to the cent.
 """
 
@@ -114,6 +114,7 @@ FILL = (
         gen_random_uuid(), %(now)s, %(now)s
     FROM holding GROUP BY portfolio_id
     """,
+    "UPDATE markets SET adjusted_only = false WHERE code = 'us'",
     "DROP TABLE opening, holding",
     "ANALYZE",
 )
@@ -154,8 +155,8 @@ class Bench:
         )
         return time.perf_counter() - start, done
 
-    def add_session(self, day: date, random: np.random.Generator) -> None:
-        """Every ETF moves by 0.8 % a day, and a part of them falls by 15 %."""
+    def add_session(self, day: date, random: np.random.Generator, *, paying: float = 0.0) -> None:
+        """Every ETF moves by 0.8 % a day, a part of them falls by 15 %, and a part pays."""
         with psycopg.connect(libpq(self.url)) as connection:
             closes = connection.execute(
                 "SELECT etf_id, close FROM etf_prices WHERE session = (SELECT max(session)"
@@ -168,6 +169,14 @@ class Bench:
                 for (etf_id, close), move in zip(closes, moves, strict=True):
                     price = round(close * move, 2)
                     copy.write_row((etf_id, day, price, price, price, price, 500_000))
+            paid = [(etf_id, day, round(close * 0.005, 4)) for etf_id, close in closes][
+                : round(len(closes) * paying)
+            ]
+            connection.cursor().executemany(
+                "INSERT INTO corporate_actions (etf_id, ex_date, kind, value, source)"
+                " VALUES (%s, %s, 'dividend', %s, 'benchmark')",
+                paid,
+            )
             connection.execute(
                 "UPDATE markets SET data_version = %s, latest_session = %s WHERE code = 'us'",
                 (uuid4(), day),
@@ -233,9 +242,10 @@ async def measure(bench: Bench, options: argparse.Namespace) -> None:
     print(f"  first close, {done.values:,} values from whole ledgers {seconds:8.2f} s")
     random = np.random.default_rng(20250630)
     ours, sums, again = [], [], []
-    for _ in range(options.sessions):
+    for number in range(options.sessions):
         latest = calendar.next_session(latest)
-        bench.add_session(latest, random)
+        is_last = number == options.sessions - 1
+        bench.add_session(latest, random, paying=options.paying if is_last else 0.0)
         seconds, done = await bench.close()
         ours.append(seconds)
         print(f"  session {latest}: {seconds:6.2f} s  {describe(done)}")
@@ -279,6 +289,12 @@ def main() -> None:
         type=float,
         default=0.002,
         help="part of the ETFs that falls by 15 %% a session",
+    )
+    arguments.add_argument(
+        "--paying",
+        type=float,
+        default=0.0,
+        help="part of the ETFs that pays a dividend on the last session",
     )
     arguments.add_argument("--check", action="store_true", help="rebuild every book at the end")
     arguments.add_argument("--database-url")

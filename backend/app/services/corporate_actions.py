@@ -6,8 +6,7 @@ difference. One that would leave less than nothing is left open and tried again 
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -18,40 +17,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import database
 from app.core.errors import Unavailable
-from app.core.money import ZERO
 from app.market_data.snapshot import Action, MarketSnapshot
-from app.models import ActionKind, EntryKind, Portfolio, PortfolioStatus
+from app.models import ActionKind, Portfolio, PortfolioStatus
 from app.schemas.settings import PortfolioSettings, stored_settings
-from app.services import alerts, cash_history, entitlements, ledger, valuation
-from app.services.action_entries import ActionDesk, CannotBook, counts_on, place_in_time
-from app.services.cash_history import NotThereThen
+from app.services import actions_due, alerts, cash_history, entitlements, ledger, valuation
+from app.services.action_entries import counts_on
+from app.services.actions_due import Due, NeedsFlows
 from app.services.entitlements import EtfHistory
 from app.services.entry import Booked, Entry
-from app.services.projection import MAX_CASH, MAX_SHARES, Book, fold
+from app.services.projection import Book, fold
 
 log = structlog.get_logger()
 
-MOST_AT_ONCE = MAX_CASH / 100
-"""USD of one action; more is a mistyped value rather than a payment."""
-
 ALWAYS = frozenset({ActionKind.TICKER_CHANGE, ActionKind.CLOSURE})
 """What is booked even where prices come adjusted; the rest is in such prices already."""
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOpen:
-    """An action that is due and not booked, and why."""
-
-    action: Action
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """What is to be booked, in this order, and what cannot be."""
-
-    entries: tuple[Entry, ...] = ()
-    left_open: tuple[LeftOpen, ...] = ()
 
 
 class Account(Protocol):
@@ -160,102 +139,28 @@ async def find_due(
     actions = [
         each
         for each in known
-        if _acts(market, each)
+        if acts(market, each)
         and (each.kind is ActionKind.CLOSURE or each.ex_date > account.opened_on)
     ]
     if market.adjusted_only and not actions:
         return Due()
     histories = await entitlements.read(session, account.id, actions)
-    _require_known(market, histories.values())
-    desk = ActionDesk(market, stored_settings(account.settings))
-    happened = [
-        action
-        for history in histories.values()
-        for action in history.actions
-        if _counts(action, desk.rules, span)
-    ]
-    entries: list[Entry] = []
-    left_open: list[LeftOpen] = []
-    for action in sorted(happened, key=place_in_time):
-        history = histories[action.etf_id]
-        try:
-            made = desk.entries(action, history)
-            _require_room(made, history)
-            if sum(entry.amount for entry in made) < 0:
-                flows = await cash_history.read(session, account.id)
-                cash_history.require_enough([*flows, *entries], made)
-        except (CannotBook, NotThereThen) as error:
-            left_open.append(LeftOpen(action, str(error)))
-            continue
-        for entry in made:
-            history.add(entry)
-        entries += made
-    entries, stuck = _in_bookable_order(entries, histories)
-    left_open += [
-        LeftOpen(action, "its splits cannot be booked one after the other")
-        for action in happened
-        if action.etf_id in stuck
-    ]
-    return Due(tuple(entries), tuple(left_open))
+    require_known(market, histories.values())
+    rules = stored_settings(account.settings)
+    try:
+        return actions_due.decide(market, rules, histories, span)
+    except NeedsFlows:
+        # What was decided until then is in the histories already.
+        histories = await entitlements.read(session, account.id, actions)
+        flows = await cash_history.read(session, account.id)
+        return actions_due.decide(market, rules, histories, span, flows=flows)
 
 
-def _require_room(made: Sequence[Entry], history: EtfHistory) -> None:
-    held = history.held()
-    for entry in made:
-        if entry.kind is EntryKind.SPLIT and held + (entry.quantity or ZERO) >= MAX_SHARES:
-            raise CannotBook("it would leave more shares than a portfolio can hold")
-        if abs(entry.amount) >= MOST_AT_ONCE:
-            raise CannotBook("it would pay more money than a portfolio can hold")
-
-
-def _in_bookable_order(
-    entries: list[Entry], histories: Mapping[int, EtfHistory]
-) -> tuple[list[Entry], set[int]]:
-    """The entries so that no shares are missing on the way, and the ETFs of which none can be.
-
-    Where corrected splits of one ETF would take away what a later one brings, that comes first.
-    """
-    stuck: set[int] = set()
-    for etf_id in {entry.etf_id for entry in entries if entry.kind is EntryKind.SPLIT}:
-        if etf_id is None or not _runs_out(entries, etf_id, histories[etf_id]):
-            continue
-        gains = [entry for entry in entries if entry.etf_id == etf_id and _adds_shares(entry)]
-        entries = [*gains, *(entry for entry in entries if entry not in gains)]
-        if _runs_out(entries, etf_id, histories[etf_id]):
-            entries = [entry for entry in entries if entry.etf_id != etf_id]
-            stuck.add(etf_id)
-    return entries, stuck
-
-
-def _adds_shares(entry: Entry) -> bool:
-    adds = entry.quantity is not None and entry.quantity > 0
-    return entry.kind is EntryKind.SPLIT and adds and entry.amount >= 0
-
-
-def _runs_out(entries: Sequence[Entry], etf_id: int, history: EtfHistory) -> bool:
-    """Whether the shares get below zero on the way, or to zero before the last entry."""
-    held = history.held_in_ledger()
-    splits = [e for e in entries if e.etf_id == etf_id and e.kind is EntryKind.SPLIT]
-    for number, entry in enumerate(splits, 1):
-        held += entry.quantity or ZERO
-        if held < 0 or (not held and number < len(splits)):
-            return True
-    return False
-
-
-def _acts(market: MarketSnapshot, action: Action) -> bool:
+def acts(market: MarketSnapshot, action: Action) -> bool:
     return not action.superseded and (not market.adjusted_only or action.kind in ALWAYS)
 
 
-def _counts(action: Action, rules: PortfolioSettings, span: tuple[date, date]) -> bool:
-    """Whether it is to be booked after the first day of `span` and up to its last: a closure pays
-    out whatever is held, also what was bought after it because nobody knew of it."""
-    first, last = span
-    day = counts_on(action, rules)
-    return day <= last and (action.kind is ActionKind.CLOSURE or first < day)
-
-
-def _require_known(market: MarketSnapshot, histories: Iterable[EtfHistory]) -> None:
+def require_known(market: MarketSnapshot, histories: Iterable[EtfHistory]) -> None:
     booked = {entry.action_id for history in histories for entry in history.past} - {None}
     if booked and not booked <= {action.id for action in market.actions}:
         raise PricesChanged
@@ -269,7 +174,7 @@ def sessions_due(
     found: defaultdict[date, set[int]] = defaultdict(set)
     for action in market.actions:
         day = counts_on(action, rules)
-        if days[0] < day <= days[-1] and _acts(market, action):
+        if days[0] < day <= days[-1] and acts(market, action):
             column = int(np.searchsorted(known, np.datetime64(day, "D")))
             found[days[column]].add(action.etf_id)
     return {day: frozenset(etf_ids) for day, etf_ids in found.items()}
@@ -290,7 +195,7 @@ _DUE_FOR = """
         WHERE portfolio_id = ANY(%(ids)s) AND action_id IS NOT NULL AND kind <> 'tax'
         ORDER BY portfolio_id, action_id, revision DESC
     )
-    SELECT DISTINCT portfolio.id
+    SELECT portfolio.id, action.id AS action_id
     FROM portfolios AS portfolio
     JOIN bought ON bought.portfolio_id = portfolio.id
     JOIN action ON action.etf_id = bought.etf_id
@@ -313,8 +218,8 @@ _DUE_FOR = """
 
 async def due_for(
     session: AsyncSession, market: MarketSnapshot, portfolio_ids: Collection[int]
-) -> set[int]:
-    """Which of the portfolios have an action to be booked at the latest session, by one query.
+) -> dict[int, set[int]]:
+    """By portfolio, the actions that are to be booked at the latest session, by one query.
 
     Nobody with something due is missing. One whose entitled shares were all sold before a late
     split was learned of is named although nothing comes of it.
@@ -325,4 +230,7 @@ async def due_for(
         "latest": market.latest_session,
         "kinds": [str(kind) for kind in (ALWAYS if market.adjusted_only else ActionKind)],
     }
-    return {row.id for row in await database.rows(session, _DUE_FOR, about)}
+    due: defaultdict[int, set[int]] = defaultdict(set)
+    for portfolio_id, action_id in await database.rows(session, _DUE_FOR, about):
+        due[portfolio_id].add(action_id)
+    return dict(due)

@@ -239,7 +239,7 @@ async def _settle(
     if not behind:
         return {}, {}
     waiting = await open_orders.read(session, behind)
-    due = waiting.keys() | await corporate_actions.due_for(session, market, behind)
+    due = waiting.keys() | (await corporate_actions.due_for(session, market, behind)).keys()
 
     async def settle(some: Sequence[int]) -> dict[int, tuple[Booked, ...]]:
         query = select(Portfolio).where(Portfolio.id.in_(some)).order_by(Portfolio.id)

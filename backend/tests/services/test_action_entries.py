@@ -361,7 +361,7 @@ async def test_a_closure_of_before_the_opening_that_is_learned_late_pays_out_all
     opened = market.column(portfolio.opened_on)
     back = len(market.panel.sessions) - 1 - opened + before
     closed = await learned(session, known, ActionKind.CLOSURE, back=back, value="42")
-    assert await corporate_actions.due_for(session, closed, [portfolio.id]) == {portfolio.id}
+    assert set(await corporate_actions.due_for(session, closed, [portfolio.id])) == {portfolio.id}
 
     await settled(session, closed, portfolio)
 
@@ -452,7 +452,7 @@ async def test_one_query_tells_whose_book_has_something_due(
         await lives.bought(session, market, portfolio, KKK=10)
     ids = [portfolio.id for portfolio in (kept, early, settled_one, none)]
     market = replace(market, adjusted_only=False)
-    assert await corporate_actions.due_for(session, market, ids) == set()
+    assert set(await corporate_actions.due_for(session, market, ids)) == set()
 
     ticket = OrderTicket(uuid4(), "KKK", Side.SELL, quantity=Decimal(10))
     before = lives.until(market, lives.day(market, 10))
@@ -462,16 +462,16 @@ async def test_one_query_tells_whose_book_has_something_due(
         session, market, "KKK", ActionKind.DIVIDEND, ex_date=ex_date, value="1"
     )
     await corporate_actions.settle(session, paying, settled_one, now=NOW)
-    assert await corporate_actions.due_for(session, paying, ids) == {kept.id}
+    assert set(await corporate_actions.due_for(session, paying, ids)) == {kept.id}
     more = await lives.with_action(
         session, paying, "KKK", ActionKind.DIVIDEND, ex_date=ex_date, value="1.5"
     )
-    assert await corporate_actions.due_for(session, more, ids) == {kept.id, settled_one.id}
+    assert set(await corporate_actions.due_for(session, more, ids)) == {kept.id, settled_one.id}
     adjusted = replace(more, adjusted_only=True)
-    assert await corporate_actions.due_for(session, adjusted, ids) == set()
+    assert set(await corporate_actions.due_for(session, adjusted, ids)) == set()
     for portfolio in (kept, settled_one):
         await corporate_actions.settle(session, more, portfolio, now=NOW)
-    assert await corporate_actions.due_for(session, more, ids) == set()
+    assert set(await corporate_actions.due_for(session, more, ids)) == set()
 
 
 async def test_a_sale_after_a_late_split_was_booked_is_in_new_shares(

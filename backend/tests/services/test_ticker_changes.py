@@ -325,7 +325,7 @@ async def test_a_closure_that_is_off_pays_out_nothing_that_is_bought_afterwards(
         await lives.bought(session, market, portfolio, LATEST, **{ticker: 10})
         ids = [portfolio.id]
         if how == "postponed":
-            assert await corporate_actions.due_for(session, market, ids) == set()
+            assert await corporate_actions.due_for(session, market, ids) == {}
         booked = await settling.settle(session, market, portfolio, now=lives.NOW)
         assert [each.entry.kind for each in booked if each.entry.amount] == []
 
