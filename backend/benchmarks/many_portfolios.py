@@ -6,8 +6,9 @@
 Starts a durable PostgreSQL of its own in a scratch folder, or fills the empty database it is given.
 Portfolios, ledgers, orders and lots are written by plain SQL, opened some sessions ago; the first
 close marks all of that past from the ledgers. Then sessions are added one by one, and the close of
-each is timed; with --paying the last of them is the ex-date of a dividend of that part of the ETFs. Beside it, in the same run: one SQL statement that does nothing but multiply, round
-and add up what the positions are worth. Its sums are compared with the stored values to the cent.
+each is timed; with --paying the last of them is the ex-date of a dividend of that part of the ETFs.
+Beside it, in the same run: one SQL statement that does nothing but multiply, round and add up what
+the positions are worth. Its sums are compared with the stored values to the cent.
 """
 
 import argparse

@@ -113,13 +113,13 @@ async def write(session: AsyncSession, change: BookChange, *, now: datetime) -> 
     after = change.after.holdings
     book = {
         "entries": [
-            {"sequence": change.first_sequence + i, **_entry(each)}
+            {"sequence": change.first_sequence + i, **entry_fields(each)}
             for i, each in enumerate(change.entries)
         ],
         "closed": [each for each in touched if each in change.before and each not in after],
-        "kept": [_fields(after[each]) for each in touched if each in after],
+        "kept": [row_fields(after[each]) for each in touched if each in after],
         "lots_gone": change.lots.gone(),
-        "lots_kept": [{"etf_id": e, **_fields(lot)} for e, lot in change.lots.kept()],
+        "lots_kept": [{"etf_id": e, **row_fields(lot)} for e, lot in change.lots.kept()],
         **_written_orders(change.orders),
     }
     about = {
@@ -138,25 +138,25 @@ def _written_orders(orders: Sequence[OrderLife]) -> dict[str, list[dict[str, obj
         "opened": [_order(order) for order in orders if not order.written],
         "changed": [_order(order) for order in orders if order.written],
         "changes": [
-            {"order_id": order.id, **_fields(each)} for order in orders for each in order.changes
+            {"order_id": order.id, **row_fields(each)} for order in orders for each in order.changes
         ],
     }
 
 
-def _entry(entry: Entry) -> dict[str, object]:
+def entry_fields(entry: Entry) -> dict[str, object]:
     closed = entry.closed_lots
-    row = _fields(entry)
+    row = row_fields(entry)
     del row["picks"], row["fraction"]
-    return {**row, "closed_lots": closed and [_fields(lot) for lot in closed]}
+    return {**row, "closed_lots": closed and [row_fields(lot) for lot in closed]}
 
 
 def _order(order: OrderLife) -> dict[str, object]:
-    row = _fields(order)
+    row = row_fields(order)
     del row["picks"], row["written"], row["fills"], row["changes"]
     picks = order.picks and [{"lot": p.number, "quantity": p.quantity} for p in order.picks]
     return {**row, "lots": picks}
 
 
-def _fields(row: Entry | Holding | Lot | ClosedLot | OrderLife | Change) -> dict[str, object]:
+def row_fields(row: Entry | Holding | Lot | ClosedLot | OrderLife | Change) -> dict[str, object]:
     """As `asdict`, which is slow because it copies deeply what cannot change anyway."""
     return {field.name: getattr(row, field.name) for field in fields(row)}

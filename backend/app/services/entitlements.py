@@ -4,7 +4,8 @@ Entitled are the shares held at the close before the ex-date. Sales since then, 
 are taken to be of those shares first.
 """
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -14,6 +15,7 @@ from typing import Protocol, cast
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core import database
 from app.core.money import ZERO
 from app.market_data.snapshot import Action
 from app.models import ActionKind, EntryKind, LedgerEntry
@@ -192,6 +194,34 @@ async def read(
         if action.etf_id in histories:
             histories[action.etf_id].actions.append(action)
     return histories
+
+
+_OF_MANY = """
+    SELECT entry.portfolio_id, entry.etf_id, entry.kind, entry.session, entry.quantity,
+        entry.price, entry.amount, entry.action_id, entry.action_value
+    FROM unnest(CAST(%(portfolio_ids)s AS int[]), CAST(%(etf_ids)s AS int[]))
+        AS wanted (portfolio_id, etf_id)
+    JOIN ledger_entries AS entry ON entry.portfolio_id = wanted.portfolio_id
+        AND entry.etf_id = wanted.etf_id
+    ORDER BY entry.portfolio_id, entry.sequence
+    """
+
+
+async def read_many(
+    session: AsyncSession, wanted: Collection[tuple[int, int]], actions: Iterable[Action]
+) -> dict[int, dict[int, EtfHistory]]:
+    """The histories of the `wanted` portfolios and ETFs, each with its ETF's `actions`."""
+    of_etf: defaultdict[int, list[Action]] = defaultdict(list)
+    for action in actions:
+        of_etf[action.etf_id].append(action)
+    found: defaultdict[int, dict[int, EtfHistory]] = defaultdict(dict)
+    about = {"portfolio_ids": [each for each, _ in wanted], "etf_ids": [each for _, each in wanted]}
+    for row in await database.rows(session, _OF_MANY, about):
+        histories = found[row.portfolio_id]
+        if row.etf_id not in histories:
+            histories[row.etf_id] = EtfHistory(actions=of_etf[row.etf_id])
+        histories[row.etf_id].past.append(_past(row))
+    return found
 
 
 def _past(entry: Recorded) -> Past:

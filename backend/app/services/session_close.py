@@ -8,7 +8,7 @@ next call does the rest; killed within, that batch is as it was; what is done is
 A portfolio that cannot be worked on is left as it was and named. It stops no other.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -32,6 +32,7 @@ from app.services import (
     alerts,
     corporate_actions,
     freshness,
+    many_actions,
     marking,
     open_orders,
     portfolio_checks,
@@ -41,6 +42,7 @@ from app.services import (
     unattended_stops,
 )
 from app.services.entry import Booked
+from app.services.many_actions import DueIn
 from app.services.marking import FAULTS, TRADES
 from app.services.portfolio_checks import Found, Rules, Sieve
 from app.services.unattended_stops import Acting
@@ -239,7 +241,10 @@ async def _settle(
     if not behind:
         return {}, {}
     waiting = await open_orders.read(session, behind)
-    due = waiting.keys() | (await corporate_actions.due_for(session, market, behind)).keys()
+    due = await corporate_actions.due_for(session, market, behind)
+    plain = [each for each in accounts if each.id in due.keys() - waiting.keys()]
+    together = await _together(session, market, plain, due, now=now)
+    rest = (due.keys() | waiting.keys()) - together.keys()
 
     async def settle(some: Sequence[int]) -> dict[int, tuple[Booked, ...]]:
         query = select(Portfolio).where(Portfolio.id.in_(some)).order_by(Portfolio.id)
@@ -251,8 +256,31 @@ async def _settle(
             for portfolio in found.all()
         }
 
-    settled, failed = await _all_or_each(session, sorted(due), settle)
-    return {key: booked for some in settled for key, booked in some.items()}, failed
+    settled, failed = await _all_or_each(session, sorted(rest), settle)
+    one_by_one = {key: booked for some in settled for key, booked in some.items()}
+    return together | one_by_one, failed
+
+
+async def _together(
+    session: AsyncSession,
+    market: MarketSnapshot,
+    accounts: Sequence[Account],
+    due: Mapping[int, Collection[int]],
+    *,
+    now: datetime,
+) -> dict[int, tuple[Booked, ...]]:
+    """Book corporate actions in many portfolios at once; none of them where one cannot be."""
+    rules, _ = portfolio_checks.read_rules(accounts)
+    wanted = [
+        DueIn(each, rules[each.id].settings, frozenset(due[each.id]))
+        for each in accounts
+        if each.id in rules
+    ]
+    if wanted:
+        with suppress(*STUCK):
+            async with session.begin_nested():
+                return await many_actions.book(session, market, wanted, now=now)
+    return {}
 
 
 async def _act(

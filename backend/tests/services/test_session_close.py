@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,20 @@ from app.core.database import Sessions, open_engine, open_sessions, unit_of_work
 from app.core.progress import Progress, silent
 from app.market_data.live import MarketData
 from app.market_data.snapshot import MarketSnapshot
-from app.models import Portfolio
+from app.models import ActionKind, Portfolio
+from app.quant.lots import LotMethod
 from app.quant.stop_loss import StopPolicy
-from app.schemas.settings import PortfolioSettings
-from app.services import checking, exposure, ledger, portfolios, session_close, stops, valuation
+from app.schemas.settings import DividendDay, PortfolioSettings
+from app.services import (
+    checking,
+    exposure,
+    ledger,
+    portfolios,
+    session_close,
+    settling,
+    stops,
+    valuation,
+)
 from app.services.portfolio_checks import Sieve
 from app.services.projection import Holding
 from app.services.session_close import Closed
@@ -69,6 +79,32 @@ class Installation:
                 {"day": day, "factors": str(factors).replace("'", '"')},
             )
             await self.changed(session, day=day)
+
+    async def acts(self, ticker: str, kind: ActionKind, value: str, on: date) -> None:
+        """An action that is learned of, or its new value, in a market of traded prices."""
+        async with unit_of_work(self.sessions) as session:
+            await session.execute(
+                text("""
+                    INSERT INTO corporate_actions (etf_id, ex_date, kind, value, pay_date, source)
+                    SELECT id, :on, :kind, CAST(:value AS numeric), CAST(:paid AS date), 'test'
+                    FROM etfs WHERE market = 'us' AND ticker = :ticker
+                    ON CONFLICT (etf_id, ex_date, kind) DO UPDATE SET value = excluded.value
+                    """),
+                {
+                    "on": on,
+                    "kind": str(kind),
+                    "value": value,
+                    "paid": calendar.next_session(on) if kind == "dividend" else None,
+                    "ticker": ticker,
+                },
+            )
+            if kind == "closure":
+                about = {"on": on, "ticker": ticker}
+                await session.execute(
+                    text("UPDATE etfs SET closed_on = :on WHERE ticker = :ticker"), about
+                )
+            await session.execute(text("UPDATE markets SET adjusted_only = false"))
+            await self.changed(session)
 
     async def changed(self, session: AsyncSession, **about: Any) -> None:
         await session.execute(
@@ -268,6 +304,96 @@ async def test_failing_at_any_statement_leaves_each_batch_done_or_as_it_was(
     assert len(stopped) == count * min(number, len(tickers))
     async with unit_of_work(installation.sessions) as session:
         assert (await checking.check(session)).findings == ()
+
+
+TWINS = (
+    {},
+    {"fractional_shares": True, "lot_method": LotMethod.HIFO},
+    {"dividends_on": DividendDay.PAY_DATE},
+    {"dividend_withholding": 0.15, "lot_method": LotMethod.LIFO},
+    {"reinvest_dividends": True, "fractional_shares": True},
+)
+"""Rules, each of two portfolios."""
+NO_STOPS = {"use_vix_adjustment": False, "stop_loss_pct": 0.99}
+ROUNDS = (
+    {"AAA": (ActionKind.DIVIDEND, "0.37"), "BBB": (ActionKind.SPLIT, "0.333333")},
+    {"AAA": (ActionKind.SPLIT, "3"), "CCC": (ActionKind.DIVIDEND, "1.005")},
+    {"DDD": (ActionKind.CLOSURE, "12.345678")},
+    # Corrected, one of them to less than was paid.
+    {"AAA": (ActionKind.DIVIDEND, "0.40"), "CCC": (ActionKind.DIVIDEND, "0.9")},
+    {"BBB": (ActionKind.SPLIT, "0.5")},
+)
+BOOK = """
+    SELECT kind, sequence, etf_id, quantity, price, fee, amount, session, reason, action_value,
+        revision, closed_lots::text FROM ledger_entries WHERE portfolio_id = {0}
+    UNION ALL SELECT 'position', 0, etf_id, quantity, cost_basis, 0, 0, opened_on, '', 0, 0, ''
+        FROM positions WHERE portfolio_id = {0}
+    UNION ALL SELECT 'lot', number, etf_id, quantity, cost, 0, 0, acquired_on, '', 0, 0, ''
+        FROM tax_lots WHERE portfolio_id = {0}
+    UNION ALL SELECT 'cash', last_sequence, 0, cash, 0, 0, 0, opened_on, '', 0, 0, ''
+        FROM portfolios WHERE id = {0}
+    ORDER BY 1, 2, 3
+    """
+
+
+async def test_actions_of_many_portfolios_do_to_each_book_what_they_do_to_it_alone(
+    installation: Installation,
+) -> None:
+    shares = {"AAA": 10, "BBB": 100, "CCC": 7, "DDD": 3}
+    twins = [
+        [await installation.holding(lives.rules(**NO_STOPS, **rules), **shares) for _ in range(2)]
+        for rules in TWINS
+    ]
+    ex_dates: dict[tuple[str, ActionKind], date] = {}
+    for actions in ROUNDS:
+        await installation.next_session()
+        latest = (await installation.market()).latest_session
+        for ticker, (kind, value) in actions.items():
+            on = ex_dates.setdefault((ticker, kind), latest)
+            await installation.acts(ticker, kind, value, on)
+        market = await installation.market()
+        async with unit_of_work(installation.sessions) as session:
+            for _, alone in twins:
+                portfolio = await session.get_one(Portfolio, alone, with_for_update=True)
+                await settling.settle(session, market, portfolio, now=lives.NOW)
+        done = await installation.close(at_once=10)
+        assert done.failures == ()
+        for together, alone in twins:
+            books = [await installation.rows(BOOK.format(each)) for each in (together, alone)]
+            assert books[0] == books[1]
+    kinds = {row.kind for row in await installation.rows(BOOK.format(twins[1][0]))}
+    assert {"dividend", "split", "closure", "lot", "position"} <= kinds
+
+
+@dataclass
+class Counting:
+    seen: int = 0
+
+    async def before(self, statement: Statement) -> None:
+        self.seen += 1
+
+    async def after(self, statement: Statement) -> None:
+        pass
+
+
+async def test_a_dividend_of_many_portfolios_takes_no_more_statements_than_of_few(
+    installation: Installation,
+) -> None:
+    taken = []
+    for count in (2, 6):
+        for _ in range(count):
+            await installation.holding(AAA=10, BBB=5)
+        await installation.close(at_once=20)
+        await installation.next_session()
+        latest = (await installation.market()).latest_session
+        for ticker in ("AAA", "BBB"):
+            await installation.acts(ticker, ActionKind.DIVIDEND, "0.5", latest)
+        counting = Counting()
+        with hooked(), watched(counting):
+            done = await installation.close(at_once=20)
+        assert done.actions == 2 * done.portfolios
+        taken.append(counting.seen)
+    assert taken[0] == taken[1]
 
 
 async def test_a_portfolio_that_cannot_be_worked_on_is_named_and_stops_no_other(
