@@ -62,6 +62,24 @@ class Target:
         return {position.ticker: position.weight for position in self.positions}
 
 
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """Names that are chosen, best first: aligned arrays. `current` are the weights held now,
+    `complete` says that as many were found as asked for."""
+
+    rows: IntArray
+    composites: FloatArray
+    current: FloatArray
+    groups: tuple[str, ...]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    weights: FloatArray
+    shrinkage: float
+
+
 class CostRates(TypedDict):
     buy_rates: FloatArray
     sell_rates: FloatArray
@@ -90,26 +108,45 @@ def construct(
     held = frozenset(ticker for ticker, weight in invested.weights.items() if weight > 0.0)
     circumstances = Circumstances(held, barred or {}, excluded)
     selection = select(panel, composites, rules, circumstances)
-    risk = _risk(panel, selection, settings)
-    problem = Problem(
-        tickers=tuple(pick.ticker for pick in selection.picks),
-        composites=np.array([pick.composite for pick in selection.picks]),
-        ranks=np.arange(1, len(selection.picks) + 1),
-        covariance=risk.covariance,
-        sigma=risk.sigma,
-        current=np.array([invested.weights.get(pick.ticker, 0.0) for pick in selection.picks]),
-        groups=tuple(groups[row] if groups else "" for row in selection.rows),
-        limits=settings.limits,
-        complete=selection.shortfall is None,
-        **_cost_rates(panel, selection.rows, settings, invested.value),
+    current = [invested.weights.get(pick.ticker, 0.0) for pick in selection.picks]
+    weighed = weigh(
+        panel,
+        Picked(
+            selection.rows,
+            np.array([pick.composite for pick in selection.picks]),
+            np.array(current),
+            tuple(groups[row] if groups else "" for row in selection.rows),
+            complete=selection.shortfall is None,
+        ),
+        settings,
+        invested.value,
     )
-    weights = settings.optimizer.solve(problem)
     return Target(
-        _positions(selection, weights, settings.limits),
+        _positions(selection, weighed.weights, settings.limits),
         settings.limits.cash_buffer,
         selection,
-        risk.shrinkage,
+        weighed.shrinkage,
     )
+
+
+def weigh(panel: Panel, picked: Picked, settings: ConstructionSettings, value: float) -> Weighed:
+    """The optimizer's weights of names that are chosen, at the panel's end, for a portfolio worth
+    `value`. Raises what `construct` raises."""
+    count = len(picked.rows)
+    risk = _risk(panel, picked.rows, settings)
+    problem = Problem(
+        tickers=tuple(panel.tickers[row] for row in picked.rows),
+        composites=picked.composites,
+        ranks=np.arange(1, count + 1),
+        covariance=risk.covariance,
+        sigma=risk.sigma,
+        current=picked.current,
+        groups=picked.groups,
+        limits=settings.limits,
+        complete=picked.complete,
+        **_cost_rates(panel, picked.rows, settings, value),
+    )
+    return Weighed(settings.optimizer.solve(problem), risk.shrinkage)
 
 
 def _positions(
@@ -127,10 +164,10 @@ def _positions(
     )
 
 
-def _risk(panel: Panel, selection: Selection, settings: ConstructionSettings) -> Risk:
-    if not selection.picks:
+def _risk(panel: Panel, rows: IntArray, settings: ConstructionSettings) -> Risk:
+    if not len(rows):
         return Risk(np.zeros((0, 0)), np.zeros(0), 0.0)
-    return estimate(panel, selection.rows, settings.lookback)
+    return estimate(panel, rows, settings.lookback)
 
 
 def _cost_rates(

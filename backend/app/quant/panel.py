@@ -43,6 +43,9 @@ class Panel:
         end = int(np.searchsorted(self.sessions, np.datetime64(session, "D"), side="right"))
         return self._columns(slice(None, end))
 
+    def first(self, sessions: int) -> "Panel":
+        return self._columns(slice(None, sessions))
+
     def last(self, sessions: int) -> "Panel":
         return self._columns(slice(max(len(self) - sessions, 0), None))
 

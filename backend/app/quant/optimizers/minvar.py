@@ -13,6 +13,10 @@ class MinimumVariance:
 
     volatility_penalty: float = 0.01
 
+    @property
+    def reads_risk(self) -> bool:
+        return True
+
     def solve(self, problem: Problem) -> FloatArray:
         linear = self.volatility_penalty * problem.sigma
         return minimise(2.0 * problem.covariance, linear, problem)

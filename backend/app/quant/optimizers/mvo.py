@@ -27,6 +27,10 @@ class MeanVariance:
     cost_aversion: float = 1.0
     return_scale: float = 0.10
 
+    @property
+    def reads_risk(self) -> bool:
+        return True
+
     def solve(self, problem: Problem) -> FloatArray:
         return finish(solve(self.program(problem))[: len(problem)], problem)
 

@@ -71,6 +71,11 @@ class Problem:
 class Optimizer(Protocol):
     """A rule that turns a problem into weights that satisfy all its limits."""
 
+    @property
+    def reads_risk(self) -> bool:
+        """Whether weights depend on more than how many names there are, their ranks, and caps."""
+        ...
+
     def solve(self, problem: Problem) -> FloatArray:
         """Weights aligned with the tickers.
 

@@ -18,6 +18,10 @@ class RankBased:
 
     half_life: float | None = None
 
+    @property
+    def reads_risk(self) -> bool:
+        return False
+
     def solve(self, problem: Problem) -> FloatArray:
         parts = self._parts(problem.ranks.astype(float))
         return project(problem.limits.invested * parts / max(parts.sum(), 1.0), problem)

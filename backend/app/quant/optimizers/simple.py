@@ -13,6 +13,10 @@ from app.quant.panel import FloatArray
 class Simple:
     """Equal weights; where a cap forbids them, the nearest weights that it allows."""
 
+    @property
+    def reads_risk(self) -> bool:
+        return False
+
     def solve(self, problem: Problem) -> FloatArray:
         equal = np.full(len(problem), problem.limits.invested / max(len(problem), 1))
         return project(equal, problem)
