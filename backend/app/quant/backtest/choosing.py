@@ -1,4 +1,4 @@
-"""Which names a simulation holds, compiled: the walk of `quant.selection`, without its sentences."""
+"""Which names a simulation holds, compiled: the walk of `quant.selection`, without sentences."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""From weights that are wanted to orders, compiled: the twin of `quant.drift` and `quant.orders`."""
+"""From wanted weights to orders, compiled: the twin of `quant.drift` and `quant.orders`."""
 
 from typing import NamedTuple
 
@@ -68,7 +68,7 @@ def _place_of(names: Records, count: int, row: int) -> int:
 
 
 @exactly
-def judge(names: Records, bands: Bands, state: State, decision: Records) -> None:
+def judge(names: Records, bands: Bands, state: State, decision: Record) -> None:
     """Which rule calls for a rebalance, if one does."""
     now = state.now[0]
     _measure(names, decision)
@@ -113,7 +113,7 @@ def _has_changed(names: Records, state: State) -> bool:
 
 
 @exactly
-def _measure(names: Records, decision: Records) -> None:
+def _measure(names: Records, decision: Record) -> None:
     decision.because, decision.row = _INSIDE, -1
     decision.max_drift = decision.turnover = decision.weight = decision.target = 0.0
     for place in range(len(names)):
@@ -126,7 +126,7 @@ def _measure(names: Records, decision: Records) -> None:
 
 
 @exactly
-def _judge_relative(names: Records, bands: Bands, decision: Records) -> None:
+def _judge_relative(names: Records, bands: Bands, decision: Record) -> None:
     minimum = bands.minimum if bands.mode == HYBRID else 0.0
     largest = -1.0
     for place in range(len(names)):
@@ -296,14 +296,14 @@ def _fits(gaps: Records, terms: Terms, part: int, money: tuple[int, int]) -> boo
 
 
 @exactly
-def _value(gap: Records, terms: Terms, part: int, total: int) -> int:
+def _value(gap: Record, terms: Terms, part: int, total: int) -> int:
     """Of the shares that so much of a gap buys, in millionths of a dollar."""
     micros, _ = value_of(_quantity(gap, terms, part, total), gap.reference)
     return micros
 
 
 @exactly
-def _quantity(gap: Records, terms: Terms, part: int, total: int) -> int:
+def _quantity(gap: Record, terms: Terms, part: int, total: int) -> int:
     """The most millionths of a share, in whole steps, worth no more than a part of the gap.
 
     Floats cannot tell whether a quotient that is a whole number reaches it: then the products are
@@ -322,7 +322,7 @@ def _quantity(gap: Records, terms: Terms, part: int, total: int) -> int:
 
 
 @exactly
-def _surplus(gap: Records, terms: Terms, total: int) -> int:
+def _surplus(gap: Record, terms: Terms, total: int) -> int:
     """The most millionths of a share worth no more than what is held beyond the target."""
     step = terms.step
     steps = -gap.amount / gap.reference * (SHARE // step)

@@ -197,7 +197,6 @@ def _compiled(rules: TradingRules, timetable: Timetable) -> living.Rules:
             rules.drift.minimum,
             float(rules.orders.min_trade),
         ),
-        at_open=rules.fills is Fills.NEXT_OPEN,
         by_drift=timetable.by_drift,
         acts=rules.stops_sell,
         trailing=rules.stops.trailing,
@@ -221,6 +220,7 @@ def terms_of(rules: TradingRules) -> Terms:
         volume_share=rules.volume_share,
         volume_billionths=_billionths(Decimal(repr(rules.volume_share))),
         refuse=rules.refuse_oversized,
+        at_open=rules.fills is Fills.NEXT_OPEN,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from app.quant.backtest import living
+from app.quant.backtest import booking
 from app.quant.backtest.deciding import MILLIONTHS
 from app.quant.backtest.exact import CENT_MICROS, SHARE
 from app.quant.backtest.filling import (
@@ -137,7 +137,7 @@ class Ledger:
             state.etfs[row]["basis"] -= round(Fraction(basis * cents * SHARE * CENT_MICROS, worth))
         state.etfs[row]["shares"] = kept
         if not kept:
-            living.drop(state, row)
+            booking.drop(state, row)
         for order in state.orders[: now["orders"]]:
             if order["row"] == row:
                 wanted = int(order["quantity"]) * ratio
@@ -164,7 +164,7 @@ class Ledger:
         order = np.zeros(1, ORDER)
         order["row"], order["buys"], order["quantity"] = row, 1, ordered
         order["part"], order["why"] = MILLIONTHS, Why.DIVIDEND
-        living.book(state, order[0], (quantity, ordered), reference, terms, liquidity)
+        booking.book(state, order[0], (quantity, ordered), terms, (reference, *liquidity))
 
 
 def busy_columns(tape: Tape, timetable: Timetable) -> Iterator[int]:
@@ -203,7 +203,7 @@ def _close(state: State, tape: Tape, event: Event) -> None:
     ):
         trade[name] = value
     now["cash"] += cents
-    living.drop(state, row)
+    booking.drop(state, row)
 
 
 def _with_one_more(state: State) -> State:

@@ -88,4 +88,4 @@ def value_of(quantity: int, price: int) -> tuple[int, int]:
 @exactly
 def price_micros(price: float) -> int:
     """A price above zero in millionths of a dollar."""
-    return int(round(price * SHARE))
+    return round(price * SHARE)

@@ -34,7 +34,7 @@ class Terms(NamedTuple):
     `friction` is a fraction of the price, `friction_billionths` the same exactly, or -1 where it
     has more digits. `commission` is in cents, `step` in millionths of a share; `volume_billionths`
     the part of the median daily volume that one session takes, `refuse` whether a larger order is
-    refused whole.
+    refused whole; `at_open` says that orders fill at the open.
     """
 
     friction: float
@@ -45,6 +45,7 @@ class Terms(NamedTuple):
     volume_share: float
     volume_billionths: int
     refuse: bool
+    at_open: bool
 
 
 @exactly

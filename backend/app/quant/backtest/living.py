@@ -1,9 +1,9 @@
 """The days of a simulated portfolio, compiled: trade, value, check stops, ask the rules.
 
-At each session: money comes or goes and corporate actions reach the book (done by the caller, who is
-asked for it); what was decided at the close before is filled; the book is valued at the close;
-stops are checked; and where the schedule says so the rules are asked what they want. The same order
-as in `services.replay`. A question waits for a session on which no stop acts.
+At each session: money comes or goes and corporate actions reach the book (the caller is asked to do
+that); what was decided at the close before is filled; the book is valued at the close; stops are
+checked; and where the schedule says so the rules are asked what they want. `services.replay` has
+the same order. A question waits for a session on which no stop acts.
 """
 
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from app.quant.backtest import deciding
+from app.quant.backtest.booking import fill_order
 from app.quant.backtest.choosing import Choice, choose
 from app.quant.backtest.deciding import Bands, judge, names_of, propose
 from app.quant.backtest.exact import (
@@ -23,17 +24,14 @@ from app.quant.backtest.exact import (
 )
 from app.quant.backtest.filling import (
     Terms,
-    affordable,
-    fill,
-    liquidity_of,
     market_price,
-    within_volume,
 )
 from app.quant.backtest.state import (
     FULL_EXPOSURE,
     NAME,
     Because,
     Phase,
+    Record,
     Records,
     State,
     Wants,
@@ -66,14 +64,13 @@ _INSIDE, _NO_WEIGHTS = int(Because.INSIDE), int(Because.NO_WEIGHTS)
 class Rules(NamedTuple):
     """Everything that governs a simulated day, as numbers.
 
-    `at_open` says that orders fill at the open, `by_drift` that the rules are asked when the book
+    `by_drift` says that the rules are asked when the book
     has drifted from its last targets, and not by date. `interest` is a yearly rate in millionths.
     """
 
     terms: Terms
     choice: Choice
     bands: Bands
-    at_open: bool
     by_drift: bool
     acts: bool
     trailing: bool
@@ -165,11 +162,9 @@ def _trade(market: MarketArrays, rules: Rules, state: State) -> None:
     """Fill what was decided at the close before: stops, or the orders of a rebalance."""
     now = state.now[0]
     for k in range(now.exits):
-        order = state.exits[k]
-        _fill_order(market, rules, state, order)
+        fill_order(market, rules.terms, state, state.exits[k])
     for k in range(now.orders):
-        order = state.orders[k]
-        _fill_order(market, rules, state, order)
+        fill_order(market, rules.terms, state, state.orders[k])
     if now.proposed:
         now.aims = 0
         for row in range(len(state.etfs)):
@@ -181,105 +176,7 @@ def _trade(market: MarketArrays, rules: Rules, state: State) -> None:
 
 
 @exactly
-def _fill_order(market: MarketArrays, rules: Rules, state: State, order: Records) -> None:
-    now, row, terms = state.now[0], order.row, rules.terms
-    prices = market.opens if rules.at_open else market.close
-    reference = market_price(prices[row], now.column)
-    shares = state.etfs[row].shares
-    if reference == 0 or not market.close[row, now.column] > 0.0:
-        return
-    if market.closed[row] <= now.column or order.quantity == 0:
-        return
-    known = now.column if rules.at_open else now.column + 1
-    liquidity = liquidity_of(market, row, known)
-    ordered = shares if order.why == _STOP else order.quantity
-    quantity = ordered
-    if order.buys:
-        quantity = min(quantity, affordable(terms, now.cash, reference, liquidity))
-    else:
-        quantity = min(quantity, shares)
-    if order.why == _STOP and cents_of(quantity, reference) <= 1:
-        return
-    quantity = within_volume(terms, market, row, known, (quantity, reference))
-    if quantity > 0:
-        book(state, order, (quantity, ordered), reference, terms, liquidity)
-
-
-@exactly
-def book(
-    state: State,
-    order: Records,
-    quantities: tuple[int, int],
-    reference: int,
-    terms: Terms,
-    liquidity: tuple[float, float],
-) -> None:
-    """Write down a fill of (quantity, ordered) and what it does to the book."""
-    now, row, (quantity, ordered) = state.now[0], order.row, quantities
-    price, gross, net, cost = fill(terms, order.buys, quantity, reference, liquidity)
-    if now.cash + net < 0:
-        return
-    trade = state.trades[now.trades]
-    now.trades += 1
-    trade.column, trade.decided = now.column, max(now.column - 1, 0)
-    trade.row, trade.buys, trade.quantity, trade.ordered = row, order.buys, quantity, ordered
-    trade.reference, trade.price, trade.gross = reference, price, gross
-    trade.fee, trade.net, trade.cost = terms.commission, net, cost
-    trade.part, trade.why = order.part, order.why
-    trade.x, trade.y, trade.z = order.x, order.y, order.z
-    trade.of_volume = gross / 100.0 / liquidity[1] if liquidity[1] > 0.0 else np.nan
-    day = state.days[now.column]
-    day.costs += cost
-    now.cash += net
-    if order.buys:
-        day.bought += gross
-        buy(state, row, quantity, gross)
-    else:
-        day.sold += gross
-        sell(state, row, quantity)
-        if order.why == _STOP:
-            state.etfs[row].stopped = now.column
-
-
-@exactly
-def buy(state: State, row: int, quantity: int, gross: int) -> None:
-    now = state.now[0]
-    if state.etfs[row].shares == 0:
-        slot = now.held
-        while slot > 0 and state.held[slot - 1] > row:
-            state.held[slot] = state.held[slot - 1]
-            slot -= 1
-        state.held[slot] = row
-        now.held += 1
-        state.etfs[row].opened = now.column
-        state.etfs[row].highest = state.etfs[row].basis = 0
-    state.etfs[row].shares += quantity
-    state.etfs[row].basis += gross
-
-
-@exactly
-def sell(state: State, row: int, quantity: int) -> None:
-    """Shares leave with their part of the cost basis, rounded half to even."""
-    owned = state.etfs[row].shares
-    state.etfs[row].basis -= half_even(state.etfs[row].basis, quantity, owned)
-    state.etfs[row].shares = owned - quantity
-    if quantity == owned:
-        drop(state, row)
-
-
-@exactly
-def drop(state: State, row: int) -> None:
-    """A name that is not held any more."""
-    now = state.now[0]
-    state.etfs[row].shares = state.etfs[row].basis = 0
-    slot = np.searchsorted(state.held[: now.held], row)
-    for later in range(slot, now.held - 1):
-        state.held[later] = state.held[later + 1]
-    now.held -= 1
-
-
-@exactly
-def _value(market: MarketArrays, state: State, day: Records) -> None:
+def _value(market: MarketArrays, state: State, day: Record) -> None:
     """The book at the close; a missing price is the last one."""
     now = state.now[0]
     worth, carried = 0, 0
@@ -301,7 +198,7 @@ def _value(market: MarketArrays, state: State, day: Records) -> None:
 
 
 @exactly
-def _watch_drawdown(rules: Rules, state: State, day: Records) -> None:
+def _watch_drawdown(rules: Rules, state: State, day: Record) -> None:
     """Follow the growth of one unit, and how much of the targets may be held after a deep fall."""
     now = state.now[0]
     start = now.before + day.flow
@@ -348,10 +245,7 @@ def _check_stops(market: MarketArrays, rules: Rules, state: State) -> None:
 def is_splitting(state: State, row: int) -> bool:
     """Whether the ETF splits in this session."""
     session = state.schedule[state.now[0].column]
-    for k in range(session.splits_from, session.splits_to):
-        if state.split_rows[k] == row:
-            return True
-    return False
+    return bool(np.any(state.split_rows[session.splits_from : session.splits_to] == row))
 
 
 @exactly

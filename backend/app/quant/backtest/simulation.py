@@ -9,7 +9,7 @@ import numpy as np
 
 from app.quant.backtest.exact import SHARE
 from app.quant.backtest.rules import Timetable
-from app.quant.backtest.state import Because, Records, State, Why
+from app.quant.backtest.state import Because, Record, Records, State, Why
 from app.quant.backtest.tape import Tape
 from app.quant.costs import Side
 from app.quant.panel import DateArray, FloatArray, IntArray
@@ -155,7 +155,7 @@ def _positions(state: State) -> Iterator[SimulatedPosition]:
         )
 
 
-def _reason(trade: Records) -> str:
+def _reason(trade: Record) -> str:
     x, y, z = float(trade["x"]), float(trade["y"]), float(trade["z"])
     match Why(int(trade["why"])):
         case Why.ENTERS:

@@ -15,6 +15,9 @@ from app.quant.panel import FloatArray, IntArray
 Records: TypeAlias = npt.NDArray[Any]
 """A structured array: one record per entry."""
 
+Record: TypeAlias = Any
+"""One of them, which compiled code reads and writes as an object with the fields of its type."""
+
 FULL_EXPOSURE = -1
 LONG_AGO = -(2**31)
 
@@ -181,8 +184,8 @@ ETF = np.dtype(
 )
 """What is known of one ETF: its shares and their cost basis in cents; the highest close since it
 was opened (a column) and the last known one, which was seen in a column; the column of the latest
-stop that sold it. Whether it is among the targets that were traded last, and its weight in them; the
-same of the targets that the waiting orders are for."""
+stop that sold it. Whether it is among the targets that were traded last, and its weight in them;
+the same of the targets that the waiting orders are for."""
 
 PICK = np.dtype([("row", np.int64), ("place", np.int64), ("weight", np.float64)], align=True)
 """A name to hold, best first: its place among the eligible and the weight it is given."""
@@ -198,9 +201,9 @@ SESSION = np.dtype(
     ],
     align=True,
 )
-"""What was known before of a column of the panel: whether the rules are asked at its close, whether
-the caller has something to do at its opening, the fall that stops a position, the days that interest
-is paid for, and which entries of `split_rows` are its splits."""
+"""What is settled before of a column of the panel: whether the rules are asked at its close,
+whether the caller has something to do at its opening, the fall that stops a position, the days that
+interest is paid for, and which entries of `split_rows` are its splits."""
 
 
 NAME = np.dtype(
@@ -224,8 +227,8 @@ GAP = np.dtype(
     align=True,
 )
 """What a name lacks to its target, in millionths of a dollar, negative where there is too much;
-`held` are the millionths of a dollar that are there, `billionths` the target exactly, or -1 where it
-has more digits; `wanted` says that a purchase of it is still meant."""
+`held` are the millionths of a dollar that are there, `billionths` the target exactly, or -1 where
+it has more digits; `wanted` says that a purchase of it is still meant."""
 
 
 class State(NamedTuple):
