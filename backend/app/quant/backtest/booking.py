@@ -11,7 +11,7 @@ from app.quant.backtest.filling import (
     market_price,
     within_volume,
 )
-from app.quant.backtest.state import State, Why
+from app.quant.backtest.state import Record, State, Why
 from app.quant.backtest.tape import MarketArrays
 from app.quant.compiled import exactly
 

@@ -7,7 +7,7 @@ import numpy as np
 from app.quant.backtest import filling
 from app.quant.backtest.exact import BILLION, CENT_MICROS, SHARE, compare_products, value_of
 from app.quant.backtest.filling import Terms, fill, liquidity_of
-from app.quant.backtest.state import GAP, NAME, Because, Records, State, Why
+from app.quant.backtest.state import GAP, NAME, Because, Record, Records, State, Why
 from app.quant.backtest.tape import MarketArrays
 from app.quant.compiled import exactly
 
