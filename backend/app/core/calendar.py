@@ -12,6 +12,7 @@ import warnings
 import zipfile
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from enum import StrEnum
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +26,13 @@ DateArray: TypeAlias = npt.NDArray[np.datetime64]
 
 FIRST_DAY = date(1990, 1, 1)
 LAST_DAY = date(2050, 12, 31)
+
+
+class Period(StrEnum):
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    QUARTER = "quarter"
 
 
 class OutsideCalendar(ValueError):
@@ -168,15 +176,22 @@ def previous_session(day: date) -> date:
     return _session_at(_count_before(day) - 1)
 
 
-def first_session_of_each_week(among: DateArray) -> DateArray:
-    """Those of the given sessions on which a week (Monday to Sunday) begins to trade.
+def first_session_of_each(period: Period, among: DateArray) -> DateArray:
+    """Those of the given sessions on which a week (Monday to Sunday), month or quarter begins to
+    trade.
 
     Decided by the exchange's calendar, so a range that starts in midweek does not begin with one
     and any two ranges agree on the days they share.
     """
     known = _schedule().sessions
-    weeks = (known.astype(np.int64) + 3) // 7  # day 0, 1970-01-01, was a Thursday
-    starts = np.flatnonzero(np.diff(weeks, prepend=weeks[0] - 1))
+    months = known.astype("datetime64[M]").astype(np.int64)
+    numbers = {
+        Period.DAY: np.arange(len(known)),
+        Period.WEEK: (known.astype(np.int64) + 3) // 7,  # day 0, 1970-01-01, was a Thursday
+        Period.MONTH: months,
+        Period.QUARTER: months // 3,
+    }[period]
+    starts = np.flatnonzero(np.diff(numbers, prepend=numbers[0] - 1))
     return among[np.isin(among, known[starts])]
 
 

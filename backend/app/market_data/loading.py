@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -81,6 +81,7 @@ def load_snapshot(connection: Connection, market: str, files: PanelFiles) -> Mar
             adjusted=prices.adjusted,
             volume=prices.volume,
         ),
+        opens=prices.opens,
         facts=facts,
         etfs=etfs,
         row_of={etf.ticker: row for row, etf in enumerate(etfs)},
@@ -94,9 +95,9 @@ def load_snapshot(connection: Connection, market: str, files: PanelFiles) -> Mar
 def read_prices(connection: Connection, etf_ids: IntArray) -> PriceArrays:
     """The bars of the given ETFs, aligned to the exchange's sessions; `adjusted` is `close`.
 
-    PostgreSQL packs each ETF's bars into three byte strings: a row per ETF instead of one per bar
+    PostgreSQL packs each ETF's bars into a few byte strings: a row per ETF instead of one per bar
     is what makes this fast. The lateral join keeps it to one index scan per ETF whatever the
-    planner believes about the table.
+    planner believes about the table. An open outside the range of its bar is moved to the edge.
     """
     with connection.cursor(binary=True) as cursor:
         cursor.execute(
@@ -104,7 +105,8 @@ def read_prices(connection: Connection, etf_ids: IntArray) -> PriceArrays:
             SELECT etf.row, packed.* FROM unnest(%s::int[]) WITH ORDINALITY AS etf (id, row),
             LATERAL (
                 SELECT string_agg(date_send(session), ''), string_agg(float8send(close), ''),
-                       string_agg(float8send(volume), '')
+                       string_agg(float8send(volume), ''),
+                       string_agg(float8send(greatest(least(open, high), low)), '')
                 FROM etf_prices WHERE etf_id = etf.id
             ) AS packed
             """,
@@ -121,7 +123,8 @@ def read_prices(connection: Connection, etf_ids: IntArray) -> PriceArrays:
     )
     close = at.place([row[2] for row in packed])
     volume = at.place([row[3] for row in packed])
-    return PriceArrays(etf_ids, sessions, close=close, adjusted=close, volume=volume)
+    opens = at.place([row[4] for row in packed])
+    return PriceArrays(etf_ids, sessions, opens, close=close, adjusted=close, volume=volume)
 
 
 def _columns(sessions: DateArray, days: DateArray) -> IntArray:
@@ -239,7 +242,7 @@ def _adjusted(prices: PriceArrays, actions: Sequence[Action]) -> PriceArrays:
     )
     adjusted = np.ascontiguousarray(prices.close * factors)
     adjusted.flags.writeable = False
-    return PriceArrays(prices.etf_ids, prices.sessions, prices.close, adjusted, prices.volume)
+    return replace(prices, adjusted=adjusted)
 
 
 def _index(connection: Connection, market: str, symbol: str) -> tuple[DateArray, FloatArray]:

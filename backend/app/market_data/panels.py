@@ -34,11 +34,13 @@ log = structlog.get_logger(__name__)
 class PriceArrays:
     """Aligned history by ETF id: (ETF, session) arrays, read-only, NaN where there is no bar.
 
-    `adjusted` is the same object as `close` where the two do not differ.
+    `adjusted` is the same object as `close` where the two do not differ. An open lies within the
+    range of its bar.
     """
 
     etf_ids: IntArray
     sessions: DateArray
+    opens: FloatArray
     close: FloatArray
     adjusted: FloatArray
     volume: FloatArray
@@ -46,7 +48,11 @@ class PriceArrays:
     @property
     def agree(self) -> bool:
         shape = (len(self.etf_ids), len(self.sessions))
-        return all(array.shape == shape for array in (self.close, self.adjusted, self.volume))
+        return all(array.shape == shape for array in self._aligned)
+
+    @property
+    def _aligned(self) -> tuple[FloatArray, ...]:
+        return self.opens, self.close, self.adjusted, self.volume
 
 
 @dataclass(slots=True)
@@ -64,6 +70,7 @@ class PanelFiles:
             found = PriceArrays(
                 etf_ids=np.load(folder / "etf_ids.npy"),
                 sessions=np.load(folder / "sessions.npy"),
+                opens=_mapped(folder / "opens.npy"),
                 close=close,
                 adjusted=_mapped(path) if (path := folder / "adjusted.npy").exists() else close,
                 volume=_mapped(folder / "volume.npy"),
@@ -122,6 +129,7 @@ def _save(folder: Path, arrays: PriceArrays) -> None:
     named: dict[str, npt.NDArray[Any]] = {
         "etf_ids": arrays.etf_ids,
         "sessions": arrays.sessions,
+        "opens": arrays.opens,
         "close": arrays.close,
         "volume": arrays.volume,
     }

@@ -63,6 +63,7 @@ class MarketSnapshot:
     benchmark: str
     data_version: UUID
     panel: Panel
+    opens: FloatArray
     facts: Facts
     etfs: tuple[EtfFacts, ...]
     row_of: dict[str, int]

@@ -206,7 +206,9 @@ class _Life:
     def of(
         cls, session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio, days: list[date]
     ) -> "_Life":
-        weeks = calendar.first_session_of_each_week(np.array(days, "datetime64[D]"))
+        weeks = calendar.first_session_of_each(
+            calendar.Period.WEEK, np.array(days, "datetime64[D]")
+        )
         settings = strategy.settings_of(portfolio)
         return cls(
             session,

@@ -17,6 +17,7 @@ import numpy as np
 
 from app.market_data.snapshot import EtfFacts, MarketSnapshot
 from app.models import Portfolio
+from app.quant.backtest.rules import Dividends, Fills, TradingRules
 from app.quant.construction import ConstructionSettings, Invested, Target, construct
 from app.quant.drift import DriftMode, DriftPolicy
 from app.quant.exposure import ExposurePolicy
@@ -34,7 +35,15 @@ from app.quant.orders import OrderSettings
 from app.quant.panel import BoolArray
 from app.quant.selection import Passed, SelectionRules
 from app.quant.stop_loss import StopPolicy
-from app.schemas.settings import OptimizerName, PortfolioSettings, Universe, stored_settings
+from app.schemas.settings import (
+    DividendDay,
+    OptimizerName,
+    Oversized,
+    PortfolioSettings,
+    StopAction,
+    Universe,
+    stored_settings,
+)
 from app.services import pricing
 
 REMEMBERED_SCORES = 64
@@ -152,6 +161,29 @@ def exposure_policy(settings: PortfolioSettings) -> ExposurePolicy:
         restore_below=settings.drawdown_recovery,
         restore_after=settings.drawdown_sessions,
         reduced=settings.reduced_exposure,
+    )
+
+
+def trading_rules(
+    settings: PortfolioSettings, *, fills: Fills = Fills.NEXT_OPEN, cash_yield: float = 0.0
+) -> TradingRules:
+    """The same rules for a simulation."""
+    return TradingRules(
+        construction=construction_settings(settings),
+        drift=drift_policy(settings),
+        orders=order_settings(settings),
+        stops=stop_policy(settings),
+        stops_sell=settings.stop_action is StopAction.SELL,
+        exposure=exposure_policy(settings),
+        dividends=Dividends(
+            on_pay_date=settings.dividends_on is DividendDay.PAY_DATE,
+            withholding=settings.dividend_withholding,
+            reinvest=settings.reinvest_dividends,
+        ),
+        volume_share=settings.max_volume_share,
+        refuse_oversized=settings.oversized is Oversized.REFUSE,
+        fills=fills,
+        cash_yield=cash_yield,
     )
 
 

@@ -185,8 +185,8 @@ def test_sessions_are_days_and_cannot_be_written_to() -> None:
 
 
 def test_a_week_starts_on_its_first_session_even_after_a_holiday() -> None:
-    found = calendar.first_session_of_each_week(
-        calendar.sessions(date(2025, 1, 2), date(2025, 1, 31))
+    found = calendar.first_session_of_each(
+        calendar.Period.WEEK, calendar.sessions(date(2025, 1, 2), date(2025, 1, 31))
     )
     assert dates(found) == [
         date(2025, 1, 6),
@@ -200,7 +200,7 @@ def test_a_week_starts_on_its_first_session_even_after_a_holiday() -> None:
 def test_exactly_one_session_of_a_week_is_its_first(day: date) -> None:
     monday = day - timedelta(day.weekday())
     week = calendar.sessions(monday, monday + timedelta(6))
-    assert dates(calendar.first_session_of_each_week(week)) == dates(week[:1])
+    assert dates(calendar.first_session_of_each(calendar.Period.WEEK, week)) == dates(week[:1])
 
 
 @pytest.mark.parametrize("day", [date(2025, 1, 9), date(2025, 7, 4), date(2025, 7, 5)])

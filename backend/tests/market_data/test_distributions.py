@@ -27,6 +27,7 @@ def market(*actions: tuple[int, str, ActionKind, str | None]) -> MarketSnapshot:
         benchmark="7",
         data_version=uuid4(),
         panel=Panel(("7", "9"), SESSIONS, close, close, close),
+        opens=close,
         facts=Facts(np.full(2, np.nan), no, no, np.array(["", ""], object)),
         etfs=etfs,
         row_of={"7": 0, "9": 1},

@@ -106,7 +106,7 @@ async def test_a_replay_gives_what_living_day_by_day_gives(
     settings = lives.rules(optimizer=OptimizerName.MVO, drift_threshold=0.02)
     replayed, _ = await lived(session, market, resources, settings, since=since)
     days: list[date] = market.panel.sessions[market.column(since) :].tolist()
-    weeks = calendar.first_session_of_each_week(market.panel.sessions).tolist()
+    weeks = calendar.first_session_of_each(calendar.Period.WEEK, market.panel.sessions).tolist()
     live = await lives.opened(session, market, resources.owner_id, settings=settings, on=since)
     pending: RebalanceEvent | None = None
     for today in days:

@@ -48,6 +48,7 @@ def market(
         benchmark=ticker,
         data_version=uuid4(),
         panel=panel,
+        opens=panel.close,
         facts=Facts(
             np.array([np.nan]), np.array([False]), np.array([False]), np.array([""], object)
         ),

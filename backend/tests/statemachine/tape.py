@@ -154,6 +154,7 @@ class Tape:
             benchmark=tickers[0],
             data_version=self.version,
             panel=Panel(tickers, days, close, close, volume),
+            opens=close,
             facts=Facts(np.full(len(LETTERS), 0.001), nothing, nothing, np.array(["Equity"] * 3)),
             etfs=tuple(
                 EtfFacts(self.ids[etf], each, None, None, None, "Equity", None, 0.001, None)

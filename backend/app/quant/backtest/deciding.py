@@ -148,7 +148,7 @@ def _gaps(names: Records, market: MarketArrays, state: State) -> tuple[Records, 
         kept += names[place].weight if names[place].frozen else 0.0
     free = 1.0 - kept
     found = np.zeros(len(names), GAP)
-    total, count = now.cash * CENT_MICROS, 0
+    total, rest, count = now.cash * CENT_MICROS, 0, 0
     for place in range(len(names) if free >= SMALLEST_PART else 0):
         if names[place].frozen:
             continue
@@ -156,14 +156,18 @@ def _gaps(names: Records, market: MarketArrays, state: State) -> tuple[Records, 
         count += 1
         gap.row, gap.target = row, names[place].target / free
         gap.reference = filling.market_price(market.close[row], now.column)
-        gap.held, _ = value_of(state.etfs[row].shares, gap.reference)
+        gap.held, gap.rest = value_of(state.etfs[row].shares, gap.reference)
+        rest += gap.rest
         gap.volatility, gap.daily_value = liquidity_of(market, row, now.column + 1)
         billionths = np.rint(gap.target * BILLION)
         gap.billionths = int(billionths) if billionths / BILLION == gap.target else -1
         total += gap.held
     gaps = found[:count]
     for k in range(count):
-        gaps[k].amount = gaps[k].target * total - gaps[k].held
+        gap = gaps[k]
+        gap.amount = gap.target * (total + rest / SHARE) - (gap.held + gap.rest / SHARE)
+        if rest:
+            gap.billionths = -1
     _put_largest_first(gaps)
     return gaps, total
 

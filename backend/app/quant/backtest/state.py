@@ -219,6 +219,7 @@ GAP = np.dtype(
         ("target", np.float64),
         ("billionths", np.int64),
         ("held", np.int64),
+        ("rest", np.int64),
         ("reference", np.int64),
         ("volatility", np.float64),
         ("daily_value", np.float64),
@@ -227,8 +228,9 @@ GAP = np.dtype(
     align=True,
 )
 """What a name lacks to its target, in millionths of a dollar, negative where there is too much;
-`held` are the millionths of a dollar that are there, `billionths` the target exactly, or -1 where
-it has more digits; `wanted` says that a purchase of it is still meant."""
+`held` are the millionths of a dollar that are there and `rest` the millionths of these;
+`billionths` is the target where that and all values are round numbers, else -1; `wanted` says that
+a purchase of it is still meant."""
 
 
 class State(NamedTuple):

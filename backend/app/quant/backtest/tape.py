@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from app.quant.factors.factor_history import RowArray
+from app.quant.factors.score_history import ScoreHistory
 from app.quant.panel import FloatArray, IntArray, Panel
 
 NEVER = np.iinfo(np.int64).max
@@ -95,17 +97,27 @@ class ScoreTable:
     """
 
     composite: FloatArray
-    order: IntArray
+    order: RowArray
     line_of: IntArray
+
+    @classmethod
+    def of(cls, history: ScoreHistory, panel: Panel) -> "ScoreTable":
+        line_of = np.full(len(panel), -1)
+        line_of[np.searchsorted(panel.sessions, history.sessions)] = np.arange(
+            len(history.sessions)
+        )
+        return cls(history.composite, history.order, line_of)
 
     @property
     def arrays(self) -> "ScoreArrays":
-        return ScoreArrays(*map(_read_only, (self.composite, self.order, self.line_of)))
+        return ScoreArrays(
+            _read_only(self.composite), _read_only(self.order), _read_only(self.line_of)
+        )
 
 
 class ScoreArrays(NamedTuple):
     composite: FloatArray
-    order: IntArray
+    order: RowArray
     line_of: IntArray
 
 
