@@ -4,7 +4,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from app.api.deps import Limit, LockedPortfolioDep, Offset, PortfolioDep, ResourcesDep, SessionDep
+from app.api.deps import (
+    IdempotencyKeyHeader,
+    Limit,
+    LockedPortfolioDep,
+    Offset,
+    PortfolioDep,
+    ResourcesDep,
+    SessionDep,
+)
 from app.api.errors import problems
 from app.api.transaction import Transaction
 from app.core.clock import utc_now
@@ -43,7 +51,10 @@ async def show_all(
 
 @router.post("", status_code=201, responses=problems(404, 409))
 async def create(
-    body: PortfolioCreate, session: SessionDep, resources: ResourcesDep
+    body: PortfolioCreate,
+    session: SessionDep,
+    resources: ResourcesDep,
+    idempotency_key: IdempotencyKeyHeader = None,  # noqa: ARG001 - read by Transaction
 ) -> PortfolioRead:
     """Open a portfolio with its capital in cash. Nothing is bought until you ask for it."""
     code = body.market or await resources.market_data.default_market(session)
@@ -76,6 +87,7 @@ async def change(
     body: PortfolioPatch,
     session: SessionDep,
     resources: ResourcesDep,
+    idempotency_key: IdempotencyKeyHeader = None,  # noqa: ARG001 - read by Transaction
 ) -> PortfolioRead:
     """Change the name or any rule; what is left out stays as it is."""
     market = await resources.market_data.snapshot(session, portfolio.market)
@@ -95,6 +107,7 @@ async def close(
     session: SessionDep,
     resources: ResourcesDep,
     liquidate: Annotated[bool, Query(description="Sell all positions first")] = False,
+    idempotency_key: IdempotencyKeyHeader = None,  # noqa: ARG001 - read by Transaction
 ) -> PortfolioRead:
     """Close a portfolio for good: it can be read and no longer changed, and its name is free."""
     market = await resources.market_data.snapshot(session, portfolio.market)
@@ -105,7 +118,11 @@ async def close(
 
 @router.post("/{portfolio_id}/cash", status_code=201, responses=problems(404, 409))
 async def move_cash(
-    portfolio: LockedPortfolioDep, body: CashCreate, session: SessionDep, resources: ResourcesDep
+    portfolio: LockedPortfolioDep,
+    body: CashCreate,
+    session: SessionDep,
+    resources: ResourcesDep,
+    idempotency_key: IdempotencyKeyHeader = None,  # noqa: ARG001 - read by Transaction
 ) -> CashRead:
     """Book money that is no trade: paid in or out, interest, a fee, a dividend, a tax.
 

@@ -13,6 +13,7 @@ import psycopg
 from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,6 +23,7 @@ from app.core.clock import utc_now
 from app.core.database import rows, unit_of_work
 from app.core.errors import ETFTraderError, KeyReused, StillRunning
 from app.quant.errors import QuantError
+from app.services import request_prints
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -81,7 +83,7 @@ class Transaction(APIRoute):
     """
 
     def get_route_handler(self) -> Handler:
-        handle = super().get_route_handler()
+        handle, model = super().get_route_handler(), self._model()
         if (self.methods or set()) <= SAFE_METHODS:
             return handle
 
@@ -92,13 +94,18 @@ class Transaction(APIRoute):
             await exact.read()
             try:
                 async with _turn(request.state.resources, key, await _portfolio_of(exact)):
-                    return await _handled(exact, key, handle)
+                    return await _handled(exact, key, model, handle)
             except IntegrityError as error:
                 if key is not None and _broken(error) in ONCE:
                     raise StillRunning from None
                 raise
 
         return in_transaction
+
+    def _model(self) -> type[BaseModel] | None:
+        """What the handler takes as its body."""
+        wanted = self.body_field and self.body_field.field_info.annotation
+        return wanted if isinstance(wanted, type) and issubclass(wanted, BaseModel) else None
 
 
 @asynccontextmanager
@@ -117,12 +124,14 @@ async def _turn(
         yield
 
 
-async def _handled(request: ExactRequest, key: str | None, handle: Handler) -> Response:
+async def _handled(
+    request: ExactRequest, key: str | None, model: type[BaseModel] | None, handle: Handler
+) -> Response:
     async with unit_of_work(request.state.resources.sessions) as session:
         request.state.session = session
         if key is None:
             return await handle(request)
-        return await _once(session, request, key, handle)
+        return await _once(session, request, (key, model), handle)
 
 
 async def _portfolio_of(request: ExactRequest) -> int | None:
@@ -140,7 +149,10 @@ async def _portfolio_of(request: ExactRequest) -> int | None:
 
 
 async def _once(
-    session: AsyncSession, request: ExactRequest, key: str, handle: Handler
+    session: AsyncSession,
+    request: ExactRequest,
+    asked: tuple[str, type[BaseModel] | None],
+    handle: Handler,
 ) -> Response:
     """The first answer to this key: remembered, or given now.
 
@@ -148,22 +160,23 @@ async def _once(
     the same work is begun again. It ends at the unique keys of what was written, or is refused for
     want of what was spent: then the answer is there to be read.
     """
+    key, model = asked
     owner_id: int = request.state.resources.owner_id
     about = {"owner_id": owner_id, "key": key, "name": f"{owner_id}:{key}"}
     (claim,) = await rows(session, _CLAIM, about)
     if not claim.locked:
         raise StillRunning
-    fingerprint = await _fingerprint(request)
+    prints = await _fingerprints(request, model)
     if claim.status is not None:
-        return _remembered(claim, fingerprint)
+        return _remembered(claim, prints)
     try:
         response = await handle(request)
     except (ETFTraderError, QuantError):
         for known in await rows(session, _KNOWN, about):
-            return _remembered(known, fingerprint)
+            return _remembered(known, prints)
         raise
     answer = {
-        "fingerprint": fingerprint,
+        "fingerprint": prints[0],
         "status": response.status_code,
         "body": bytes(response.body),
         "now": utc_now(),
@@ -172,8 +185,8 @@ async def _once(
     return response
 
 
-def _remembered(known: Any, fingerprint: bytes) -> Response:
-    if known.fingerprint != fingerprint:
+def _remembered(known: Any, prints: tuple[bytes, ...]) -> Response:
+    if known.fingerprint not in prints:
         raise KeyReused
     return Response(known.body, known.status, media_type="application/json")
 
@@ -202,10 +215,19 @@ def _key(request: Request) -> str | None:
     return key
 
 
-async def _fingerprint(request: Request) -> bytes:
-    path = request.url.path.rstrip("/")
-    head = f"{request.method} {path}?{request.url.query}\n".encode()
-    return sha256(head + await request.body()).digest()
+async def _fingerprints(request: ExactRequest, model: type[BaseModel] | None) -> tuple[bytes, ...]:
+    """What the request is recognised by, and by what it was before a command had the same.
+
+    One whose body is none is recognised by its bytes alone: it is refused anyway.
+    """
+    method, path, query = request.method, request.url.path.rstrip("/"), request.url.query
+    raw = await request.body()
+    of_bytes = sha256(f"{method} {path}?{query}\n".encode() + raw).digest()
+    try:
+        body = model.model_validate(await request.json()) if model is not None and raw else None
+    except (ValueError, RecursionError):
+        return (of_bytes,)
+    return request_prints.fingerprint(method, path, query, body), of_bytes
 
 
 def _refuse_constant(_: str) -> Any:

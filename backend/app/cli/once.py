@@ -1,6 +1,7 @@
 """A command with a key is done once, and a repeat of it gets the first answer."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, TypeVar
 
@@ -11,10 +12,23 @@ from sqlalchemy import func, select
 from app.cli.runtime import Context
 from app.core.errors import KeyReused, StillRunning
 from app.models import IdempotencyKey
+from app.services.request_prints import fingerprint
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
-CREATED = 201
+OK, CREATED = 200, 201
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The HTTP request that a command is the same as, and the status of its answer."""
+
+    path: str
+    body: BaseModel | None = None
+    method: str = "POST"
+    query: str = ""
+    status: int = CREATED
+
 
 KeyOption = Annotated[
     str | None,
@@ -34,12 +48,12 @@ def checked_key(key: str | None) -> str | None:
 async def once(
     context: Context,
     key: str | None,
-    request: tuple[str, BaseModel | None],
+    asked: Asked,
     act: Callable[[], Awaitable[Answer]],
     *,
     kind: type[Answer],
 ) -> Answer:
-    """The first answer to this key: remembered, or given now. `request` is a path and a body.
+    """The first answer to this key: remembered, or given now.
 
     The keys are those of the HTTP interface. Raises StillRunning while the first one runs, and
     KeyReused where the key belongs to another request.
@@ -50,12 +64,10 @@ async def once(
     lock = func.hashtextextended(f"{owner_id}:{key}", 0)
     if not await session.scalar(select(func.pg_try_advisory_xact_lock(lock))):
         raise StillRunning
-    path, body = request
-    text = body.model_dump_json(exclude_unset=True) if body is not None else ""
-    wanted = sha256(f"POST {path}?\n{text}".encode()).digest()
+    wanted = fingerprint(asked.method, asked.path, asked.query, asked.body)
     known = await session.get(IdempotencyKey, (owner_id, key))
     if known is not None:
-        if known.fingerprint != wanted:
+        if known.fingerprint not in {wanted, _before(asked)}:
             raise KeyReused
         return kind.model_validate_json(known.body)
     answer = await act()
@@ -64,9 +76,15 @@ async def once(
             owner_id=owner_id,
             key=key,
             fingerprint=wanted,
-            status=CREATED,
+            status=asked.status,
             body=answer.model_dump_json().encode(),
             created_at=context.now,
         )
     )
     return answer
+
+
+def _before(asked: Asked) -> bytes:
+    """What a command was recognised by when HTTP requests were not yet recognised by the same."""
+    text = asked.body.model_dump_json(exclude_unset=True) if asked.body is not None else ""
+    return sha256(f"POST {asked.path}?\n{text}".encode()).digest()

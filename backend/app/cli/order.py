@@ -7,6 +7,7 @@ import typer
 
 from app.cli.app import new_app
 from app.cli.asking import given, typed
+from app.cli.once import OK, Asked, KeyOption, checked_key, once
 from app.cli.output import (
     print_facts,
     print_json,
@@ -72,13 +73,25 @@ def show(portfolio_id: PortfolioId, order_id: OrderId, json: JsonOption = False)
 
 
 @app.command()
-def cancel(portfolio_id: PortfolioId, order_id: OrderId, json: JsonOption = False) -> None:
+def cancel(
+    portfolio_id: PortfolioId,
+    order_id: OrderId,
+    key: KeyOption = None,
+    json: JsonOption = False,
+) -> None:
     """Cancel an open order; what was filled of it stays."""
+    checked_key(key)
 
     async def command(context: Context) -> OrderDetail:
         portfolio = await context.portfolio(portfolio_id, locked=True)
-        market = await context.market_of(portfolio)
-        return await orders.cancel(context.session, market, portfolio, order_id, now=context.now)
+
+        async def act() -> OrderDetail:
+            session, now = context.session, context.now
+            market = await context.market_of(portfolio)
+            return await orders.cancel(session, market, portfolio, order_id, now=now)
+
+        asked = Asked(f"/api/orders/{portfolio_id}/{order_id}", method="DELETE", status=OK)
+        return await once(context, key, asked, act, kind=OrderDetail)
 
     _answer(run(command), json=json)
 

@@ -11,6 +11,7 @@ from app.cli import portfolio_tables as tables
 from app.cli.app import new_app
 from app.cli.asking import SetOption, given, settings_from, typed
 from app.cli.failing import say
+from app.cli.once import OK, Asked, KeyOption, checked_key, once
 from app.cli.output import print_json, print_json_text
 from app.cli.progress import bars
 from app.cli.runtime import Context, JsonOption, MarketOption, PortfolioId, run
@@ -51,6 +52,7 @@ def create(
     num_positions: NumberOption = None,
     drift_threshold: ThresholdOption = None,
     settings: SetOption = None,
+    key: KeyOption = None,
     json: JsonOption = False,
 ) -> None:
     """Open a portfolio with its capital in cash. Nothing is bought until you ask for it.
@@ -64,13 +66,21 @@ def create(
         {"name": name, "initial_capital": capital, **typed(market=market), **chosen},
     )
 
-    async def command(context: Context) -> tuple[PortfolioRead, tuple[Undecided, ...]]:
-        found = await context.market(body.market)
-        portfolio, undecided = await _open(context, found, body, since)
-        detail = await overview.detail(context.session, found, portfolio, now=context.now)
-        return detail, undecided
+    checked_key(key)
+    undecided: list[Undecided] = []
 
-    answer, undecided = run(command)
+    async def command(context: Context) -> PortfolioRead:
+        async def act() -> PortfolioRead:
+            found = await context.market(body.market)
+            portfolio, gaps = await _open(context, found, body, since)
+            undecided.extend(gaps)
+            return await overview.detail(context.session, found, portfolio, now=context.now)
+
+        query = "" if since is None else f"since={since.date()}"
+        asked = Asked("/api/portfolios", body, query=query)
+        return await once(context, key, asked, act, kind=PortfolioRead)
+
+    answer = run(command)
     for gap in undecided:
         say(f"Undecided on {gap.session}: {gap.reason}")
     if json:
@@ -182,23 +192,30 @@ def change(
     num_positions: NumberOption = None,
     drift_threshold: ThresholdOption = None,
     settings: SetOption = None,
+    key: KeyOption = None,
     json: JsonOption = False,
 ) -> None:
     """Change the name or any rule; what is left out stays as it is."""
     chosen = _chosen(settings, optimizer, num_positions, drift_threshold)
     body = given(PortfolioPatch, {**typed(name=name), **chosen})
+    checked_key(key)
 
     async def command(context: Context) -> PortfolioRead:
         portfolio = await context.portfolio(portfolio_id, locked=True)
-        market = await context.market_of(portfolio)
-        await portfolios.change(
-            context.session,
-            market,
-            portfolio,
-            name=name and body.name,
-            settings=body.over(stored_settings(portfolio.settings)),
-        )
-        return await overview.detail(context.session, market, portfolio, now=context.now)
+
+        async def act() -> PortfolioRead:
+            market = await context.market_of(portfolio)
+            await portfolios.change(
+                context.session,
+                market,
+                portfolio,
+                name=name and body.name,
+                settings=body.over(stored_settings(portfolio.settings)),
+            )
+            return await overview.detail(context.session, market, portfolio, now=context.now)
+
+        asked = Asked(f"/api/portfolios/{portfolio_id}", body, method="PATCH", status=OK)
+        return await once(context, key, asked, act, kind=PortfolioRead)
 
     answer = run(command)
     if json:
@@ -213,17 +230,28 @@ def close(
     liquidate: Annotated[
         bool, typer.Option("--liquidate", help="Sell all it holds first.")
     ] = False,
+    key: KeyOption = None,
     json: JsonOption = False,
 ) -> None:
     """Close a portfolio for good: it can be read and no longer changed, and its name is free."""
+    checked_key(key)
 
     async def command(context: Context) -> PortfolioRead:
         portfolio = await context.portfolio(portfolio_id, locked=True)
-        market = await context.market_of(portfolio)
-        await portfolios.close(
-            context.session, market, portfolio, liquidate=liquidate, now=context.now
+
+        async def act() -> PortfolioRead:
+            session, now = context.session, context.now
+            market = await context.market_of(portfolio)
+            await portfolios.close(session, market, portfolio, liquidate=liquidate, now=now)
+            return await overview.detail(session, market, portfolio, now=now)
+
+        asked = Asked(
+            f"/api/portfolios/{portfolio_id}",
+            method="DELETE",
+            query="liquidate=true" if liquidate else "",
+            status=OK,
         )
-        return await overview.detail(context.session, market, portfolio, now=context.now)
+        return await once(context, key, asked, act, kind=PortfolioRead)
 
     answer = run(command)
     if json:

@@ -7,7 +7,7 @@ import typer
 
 from app.cli import portfolio_tables as tables
 from app.cli.asking import given, typed
-from app.cli.once import KeyOption, checked_key, once
+from app.cli.once import Asked, KeyOption, checked_key, once
 from app.cli.output import print_json
 from app.cli.runtime import Context, JsonOption, PortfolioId, run
 from app.schemas.cash import CashCreate, CashKind, CashRead
@@ -103,7 +103,7 @@ def _move(portfolio_id: int, body: CashCreate, key: str | None, *, json: bool) -
             return receipts.of_cash(market, portfolio, booked)
 
         path = f"/api/portfolios/{portfolio_id}/cash"
-        return await once(context, key, (path, body), act, kind=CashRead)
+        return await once(context, key, Asked(path, body), act, kind=CashRead)
 
     answer = run(command)
     if json:

@@ -6,7 +6,7 @@ import typer
 
 from app.cli import portfolio_tables as tables
 from app.cli.asking import given, typed
-from app.cli.once import KeyOption, checked_key, once
+from app.cli.once import OK, Asked, KeyOption, checked_key, once
 from app.cli.output import print_json
 from app.cli.runtime import MAX_ID, Context, JsonOption, PortfolioId, run
 from app.schemas.drift import DriftRead
@@ -48,7 +48,9 @@ def rebalance(
     json: JsonOption = False,
 ) -> None:
     """Propose what to trade at the latest close, and why; nothing is traded without --execute."""
-    body = given(RebalanceRequest, typed(execute=execute, force=force, budget=budget))
+    body = given(
+        RebalanceRequest, typed(execute=execute or None, force=force or None, budget=budget)
+    )
     checked_key(key)
 
     async def command(context: Context) -> RebalanceRead:
@@ -63,7 +65,7 @@ def rebalance(
             return await rebalance_events.shown(session, market, event, now=now)
 
         path = f"/api/positions/{portfolio_id}/rebalance"
-        return await once(context, key, (path, body), act, kind=RebalanceRead)
+        return await once(context, key, Asked(path, body), act, kind=RebalanceRead)
 
     _answer(run(command), json=json)
 
@@ -90,7 +92,7 @@ def execute(
             return await rebalance_events.shown(session, market, event, now=now)
 
         path = f"/api/positions/{portfolio_id}/rebalance/{proposal_id}/execute"
-        return await once(context, key, (path, None), act, kind=RebalanceRead)
+        return await once(context, key, Asked(path, status=OK), act, kind=RebalanceRead)
 
     _answer(run(command), json=json)
 

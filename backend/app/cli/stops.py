@@ -1,6 +1,7 @@
 """`etftrader stops`: what would fire at which price, and acting on it."""
 
 from app.cli.app import new_app
+from app.cli.once import OK, Asked, KeyOption, checked_key, once
 from app.cli.output import (
     describe,
     percent,
@@ -34,16 +35,22 @@ def show(portfolio_id: PortfolioId, json: JsonOption = False) -> None:
 
 
 @app.command()
-def check(portfolio_id: PortfolioId, json: JsonOption = False) -> None:
+def check(portfolio_id: PortfolioId, key: KeyOption = None, json: JsonOption = False) -> None:
     """Act on the stops now: sell what is breached, at the latest close plus costs, or tell of it.
 
     A stop acts once per position and session: checking again does nothing more.
     """
+    checked_key(key)
 
     async def command(context: Context) -> StopsChecked:
         portfolio = await context.portfolio(portfolio_id, locked=True)
-        market = await context.market_of(portfolio)
-        return await stop_report.check(context.session, market, portfolio, now=context.now)
+
+        async def act() -> StopsChecked:
+            market = await context.market_of(portfolio)
+            return await stop_report.check(context.session, market, portfolio, now=context.now)
+
+        asked = Asked(f"/api/risk/{portfolio_id}/stops", status=OK)
+        return await once(context, key, asked, act, kind=StopsChecked)
 
     answer = run(command)
     if json:

@@ -7,7 +7,7 @@ import typer
 
 from app.cli.app import new_app
 from app.cli.asking import given, typed
-from app.cli.once import KeyOption, checked_key, once
+from app.cli.once import Asked, KeyOption, checked_key, once
 from app.cli.output import describe, print_facts, print_json, print_line, shares
 from app.cli.runtime import Context, JsonOption, PortfolioId, run
 from app.models import FillAt, OrderType, TimeInForce
@@ -76,7 +76,7 @@ def trade(
         return await once(
             context,
             key,
-            ("/api/trades", body),
+            Asked("/api/trades", body),
             lambda: _place(context, body, key),
             kind=TradeReceipt,
         )

@@ -17,6 +17,7 @@ from app.api import transaction
 from app.bootstrap import Resources
 from app.core.database import unit_of_work
 from app.core.queueing import Queue
+from app.main import create_app
 from tests.app_fixtures import Clients, create_portfolio, for_new_user
 
 
@@ -133,6 +134,64 @@ async def test_opening_and_paying_in_are_done_once_per_key_too(client: httpx2.As
     for _ in range(2):
         await client.post(f"{path}/cash", json={"amount": "5"}, headers={"Idempotency-Key": "pay"})
     assert (await client.get(path)).json()["cash"] == "105.00"
+
+
+async def test_changing_and_closing_are_done_once_per_key(
+    client: httpx2.AsyncClient, portfolio_id: int
+) -> None:
+    path = f"/api/portfolios/{portfolio_id}"
+    for method, body in (("PATCH", {"num_positions": 7}), ("DELETE", None)):
+        headers = {"Idempotency-Key": f"{method} {portfolio_id}"}
+        first = await client.request(method, path, json=body, headers=headers)
+        await client.patch(path, json={"num_positions": 9})
+        again = await client.request(method, path, json=body, headers=headers)
+        assert (again.status_code, again.content) == (200, first.content)
+    shown = (await client.get(path)).json()
+    assert (shown["num_positions"], shown["status"]) == (9, "closed")
+    other = await client.patch(
+        path, json={"num_positions": 8}, headers={"Idempotency-Key": f"PATCH {portfolio_id}"}
+    )
+    assert (other.status_code, other.json()["type"]) == (422, "urn:etftrader:key-reused")
+
+
+async def test_the_same_order_written_otherwise_is_the_same(
+    client: httpx2.AsyncClient, portfolio_id: int
+) -> None:
+    first = await send(client, "said twice", portfolio_id)
+    other = {"side": "buy", "quantity": "1.000", "ticker": "AAA", "portfolio_id": portfolio_id}
+    headers = {"Idempotency-Key": "said twice"}
+    again = await client.post("/api/trades/", json=other, headers=headers)
+    assert (again.status_code, again.content) == (201, first.content)
+
+
+async def test_an_answer_that_was_remembered_by_the_bytes_of_its_request_is_still_known(
+    client: httpx2.AsyncClient, resources: Resources, portfolio_id: int
+) -> None:
+    """As every answer was before commands and requests had the same fingerprint."""
+    first = await send(client, "of old", portfolio_id)
+    asked = b"POST /api/trades?\n" + first.request.content
+    async with unit_of_work(resources.sessions) as session:
+        await session.execute(
+            text("""
+                INSERT INTO idempotency_keys
+                SELECT owner_id, 'older', sha256(:asked), status, body, created_at
+                FROM idempotency_keys WHERE owner_id = :owner_id AND key = 'of old'
+                """),
+            {"asked": asked, "owner_id": resources.owner_id},
+        )
+    assert (await send(client, "older", portfolio_id)).content == first.content
+    assert (await send(client, "older", portfolio_id, quantity=2)).status_code == 422
+
+
+def test_every_unsafe_operation_says_that_it_takes_a_key(resources: Resources) -> None:
+    paths = create_app(resources.settings).openapi()["paths"]
+    without = [
+        (method, path)
+        for path, operations in paths.items()
+        for method, operation in operations.items()
+        if method != "get" and "Idempotency-Key" not in str(operation.get("parameters")).title()
+    ]
+    assert without == []
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "caf\u00e9", "tab\there"])

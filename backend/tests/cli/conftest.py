@@ -52,8 +52,12 @@ class Installation:
 
     def api(self, *paths: str) -> dict[str, Any]:
         """The HTTP interface's answers to the same user."""
+        return {path: self.request("GET", path).json() for path in paths}
 
-        async def ask() -> dict[str, Any]:
+    def request(self, method: str, path: str, **about: Any) -> httpx2.Response:
+        """One HTTP request of the same user."""
+
+        async def ask() -> httpx2.Response:
             settings = self.settings
             application = create_app(settings)
             async with open_resources(settings) as resources:
@@ -65,7 +69,7 @@ class Installation:
                 async with httpx2.AsyncClient(
                     transport=transport, base_url="http://localhost"
                 ) as client:
-                    return {path: (await client.get(path)).json() for path in paths}
+                    return await client.request(method, path, **about)
 
         return asyncio.run(ask())
 

@@ -1,5 +1,7 @@
 """The journey of an investor, command by command."""
 
+from typing import Any
+
 import pytest
 
 from tests.cli.conftest import RULES, Installation
@@ -102,6 +104,41 @@ def test_a_key_trades_once(etftrader: Installation) -> None:
     assert etftrader.json(*order) == first
     assert etftrader.json("portfolio", "show", portfolio)["last_sequence"] == first["sequence"]
     other = ("trade", portfolio, "buy", "AAA", "1", "--key", "one order")
+    assert "was used for another request" in etftrader.failure(*other)
+
+
+def test_a_key_is_the_same_by_either_door(etftrader: Installation) -> None:
+    """However the same thing is written: the first answer, and nothing done twice."""
+    created = ("portfolio", "create", "Doors", "100000.00", "--key", "open doors")
+    mine = etftrader.json(*created, "--num-positions", "5", "--set", "max_weight=0.34")
+    path = f"/api/portfolios/{mine['id']}"
+
+    def sent(method: str, to: str, key: str, body: object = None) -> Any:
+        answer = etftrader.request(method, to, json=body, headers={"Idempotency-Key": key})
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    new = {"name": "Doors", "max_weight": 0.34, "num_positions": 5}
+    assert sent("POST", "/api/portfolios", "open doors", new | {"initial_capital": 100000}) == mine
+    order = {"ticker": "aaa", "side": "buy", "quantity": 10.0, "portfolio_id": mine["id"]}
+    bought = sent("POST", "/api/trades/", "a trade", order)
+    trade = ("trade", str(mine["id"]), "buy", "AAA", "10", "--key", "a trade")
+    assert etftrader.json(*trade) == bought
+    changed = etftrader.json("portfolio", "change", str(mine["id"]), "--name", "D", "--key", "d")
+    assert sent("PATCH", path, "d", {"name": "D"}) == changed
+    etftrader.json("portfolio", "rebalance", str(mine["id"]), "--execute", "--key", "r")
+    sent("POST", f"/api/positions/{mine['id']}/rebalance", "r", {"execute": True})
+    stops = sent("POST", f"/api/risk/{mine['id']}/stops", "s")
+    assert etftrader.json("stops", "check", str(mine["id"]), "--key", "s") == stops
+    resting = etftrader.json("trade", str(mine["id"]), "buy", "AAA", "1", "--limit", "1")
+    order_path = f"/api/orders/{mine['id']}/{resting['order_id']}"
+    cancelled = sent("DELETE", order_path, "c")
+    cancel = ("order", "cancel", str(mine["id"]), resting["order_id"], "--key", "c")
+    assert etftrader.json(*cancel) == cancelled
+    closed = sent("DELETE", f"{path}?liquidate=true", "closing")
+    closing = ("portfolio", "close", str(mine["id"]), "--liquidate", "--key", "closing")
+    assert etftrader.json(*closing) == closed
+    other = ("portfolio", "close", str(mine["id"]), "--key", "closing")
     assert "was used for another request" in etftrader.failure(*other)
 
 

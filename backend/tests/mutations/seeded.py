@@ -46,7 +46,8 @@ def _interleaved(pair: str) -> str:
 LATE_COMMIT = """\
     session = request.state.resources.sessions()
     request.state.session = session
-    answer = await (handle(request) if key is None else _once(session, request, key, handle))
+    once = None if key is None else _once(session, request, (key, model), handle)
+    answer = await (handle(request) if once is None else once)
     answer.background = __import__("starlette.background").background.BackgroundTask(session.commit)
     return answer
 """
@@ -62,7 +63,7 @@ ONCE = (
     Seeded(
         "a key is good for any body",
         f"{API}/transaction.py",
-        "if known.fingerprint != fingerprint:",
+        "if known.fingerprint not in prints:",
         "if known.fingerprint is None:",
         f"{KEYS}::test_another_body_or_path_under_a_used_key_is_refused",
     ),
@@ -95,7 +96,7 @@ ONCE = (
         request.state.session = session
         if key is None:
             return await handle(request)
-        return await _once(session, request, key, handle)
+        return await _once(session, request, (key, model), handle)
 """,
         LATE_COMMIT,
         f"{KEYS}::test_a_trade_whose_commit_fails_is_never_acknowledged",
