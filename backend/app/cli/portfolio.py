@@ -61,11 +61,8 @@ def create(
     drift, costs and stops, and says that its history was replayed.
     """
     chosen = _chosen(settings, optimizer, num_positions, drift_threshold)
-    body = given(
-        PortfolioCreate,
-        {"name": name, "initial_capital": capital, **typed(market=market), **chosen},
-    )
-
+    opening = {"name": name, "initial_capital": capital, **typed(market=market)}
+    body = given(PortfolioCreate, {**opening, **chosen})
     checked_key(key)
     undecided: list[Undecided] = []
 
@@ -76,8 +73,7 @@ def create(
             undecided.extend(gaps)
             return await overview.detail(context.session, found, portfolio, now=context.now)
 
-        query = "" if since is None else f"since={since.date()}"
-        asked = Asked("/api/portfolios", body, query=query)
+        asked = Asked("/api/portfolios", body, query=f"since={since.date()}" if since else "")
         return await once(context, key, asked, act, kind=PortfolioRead)
 
     answer = run(command)
