@@ -8,6 +8,7 @@ from app.models.etf_price import EtfPrice
 from app.models.factor_score import FactorScore
 from app.models.idempotency_key import IdempotencyKey
 from app.models.index_price import IndexPrice
+from app.models.job import ENDED, Job, JobKind, JobState, owned_job
 from app.models.ledger_entry import EntryKind, LedgerEntry
 from app.models.market import Market
 from app.models.order import (
@@ -30,6 +31,7 @@ from app.models.tax_lot import TaxLot
 from app.models.user import LOCAL_USER, User
 
 __all__ = [
+    "ENDED",
     "LOCAL_USER",
     "OPEN_STATES",
     "ActionKind",
@@ -44,6 +46,9 @@ __all__ = [
     "FillAt",
     "IdempotencyKey",
     "IndexPrice",
+    "Job",
+    "JobKind",
+    "JobState",
     "LedgerEntry",
     "Market",
     "Order",
@@ -62,5 +67,6 @@ __all__ = [
     "TaxLot",
     "TimeInForce",
     "User",
+    "owned_job",
     "owned_portfolio",
 ]
