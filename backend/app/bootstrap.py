@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from app.core import calendar, embedded, logging, migrations
+from app.core.bell import Bell
 from app.core.cache import ByteCache, open_cache
 from app.core.config import Settings
 from app.core.database import Sessions, open_engine, open_sessions, reading
@@ -61,7 +62,8 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             await asyncio.to_thread(migrations.upgrade, database)
         redis = await asyncio.to_thread(servers.enter_context, redis_url(settings))
         engine = open_engine(database)
-        sessions = open_sessions(engine)
+        bell = Bell(redis)
+        sessions = open_sessions(engine, bell.ring)
         cache = open_cache(redis)
         try:
             yield Resources(
@@ -73,6 +75,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
                 queue=Queue(),
             )
         finally:
+            bell.close()
             await cache.close()
             await engine.dispose()
 

@@ -18,6 +18,8 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.orm import DeclarativeBase
 
+from app.core import bell
+from app.core.bell import Ring
 from app.core.errors import Unavailable
 
 NAMING = {
@@ -54,8 +56,9 @@ def _open_engine(url: URL, *, pool_size: int, **options: Any) -> AsyncEngine:
     )
 
 
-def open_sessions(engine: AsyncEngine) -> Sessions:
-    return async_sessionmaker(engine, expire_on_commit=False)
+def open_sessions(engine: AsyncEngine, ring: Ring | None = None) -> Sessions:
+    """`ring` tells workers of the jobs that a unit of work has committed; None: nobody is told."""
+    return async_sessionmaker(engine, expire_on_commit=False, info=bell.rung_by(ring))
 
 
 @asynccontextmanager
@@ -140,11 +143,12 @@ def database_faults() -> Iterator[None]:
 
 @asynccontextmanager
 async def unit_of_work(sessions: Sessions) -> AsyncIterator[AsyncSession]:
-    """Commit when the block succeeds, roll back when it raises.
+    """Commit when the block succeeds, then ring for its jobs; roll back when it raises.
 
-    Routes and commands open their session here, so services never commit.
+    Routes, workers and commands open their session here, so services never commit.
     Raises `Unavailable` when the database is away.
     """
     with database_faults():
         async with sessions() as session, session.begin():
             yield session
+    await bell.ring_for_what_waits(session.info)
