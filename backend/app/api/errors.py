@@ -1,7 +1,6 @@
 """Failures become HTTP here and nowhere else. No answer echoes the request or our internals."""
 
 import asyncio
-import re
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -17,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.core.errors import Conflict, ETFTraderError, NotFound, Refused, StillRunning, Unavailable
 from app.quant.errors import QuantError
 from app.schemas.base import Input
-from app.schemas.problem import Fault, Problem
+from app.schemas.problem import Fault, Problem, problem_type
 
 RETRY_AFTER_SECONDS = 1
 LONGEST_ANSWER_SECONDS = 15
@@ -64,7 +63,7 @@ def problem(
 ) -> Response:
     title = HTTPStatus(status).phrase
     body = Problem(
-        type=f"urn:etftrader:{_kebab(kind or title)}",
+        type=problem_type(kind or title),
         title=title,
         status=status,
         detail=detail,
@@ -150,10 +149,6 @@ class LastResort:
             log.exception("unforeseen_error", method=scope["method"])
             answer = problem(500, "Something went wrong on our side; it has been logged.")
             await answer(scope, receive, send)
-
-
-def _kebab(name: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])|\s+", "-", name).lower()
 
 
 def _location(fault: dict[str, Any]) -> list[str | int]:

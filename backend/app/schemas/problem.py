@@ -1,3 +1,5 @@
+import re
+
 from pydantic import Field
 
 from app.schemas.base import Output
@@ -18,3 +20,9 @@ class Problem(Output):
     status: int
     detail: str = Field(description="What is wrong and what to do about it.")
     errors: list[Fault] = Field(description="The parts of the request that are wrong, if any.")
+
+
+def problem_type(name: str) -> str:
+    """The `type` of a problem that is named like an exception or a phrase of HTTP."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|\s+", "-", name)
+    return f"urn:etftrader:{words.lower()}"
