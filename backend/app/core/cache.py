@@ -8,6 +8,8 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from app.core import heartbeat
+
 log = structlog.get_logger()
 
 LIFETIME = timedelta(days=1)
@@ -47,6 +49,9 @@ class ByteCache:
             return bool(await self._redis.ping())
         except (RedisError, OSError):
             return False
+
+    async def hears_a_worker(self) -> bool:
+        return await heartbeat.is_heard(self._redis)
 
     async def close(self) -> None:
         await self._redis.aclose()

@@ -136,3 +136,27 @@ class ActionList(DataAge):
     limit: int
     offset: int
     actions: list[ActionRead] = Field(description="Newest ex-date first, then by ticker")
+
+
+class DataUpdate(Input):
+    """Which market to bring up to date."""
+
+    market: str | None = Field(
+        None,
+        pattern="^[a-z]{1,32}$",
+        description="`us` or `demo`; left out: `us` once it has data, `demo` until then.",
+        examples=["demo"],
+    )
+
+
+class Refreshed(DataAge):
+    """What an update brought; the counts are of portfolios where nothing else is said."""
+
+    sessions_scored: int
+    portfolios: int = Field(description="Settled, marked to market and checked")
+    actions: int = Field(description="Corporate actions booked")
+    fills: int = Field(description="Orders filled")
+    stops: int = Field(description="Stops fired")
+    alerts: int
+    paused: int = Field(description="Whose stops wait for newer prices")
+    failures: int = Field(description="Left as they were")

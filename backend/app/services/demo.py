@@ -17,6 +17,7 @@ from app.quant.panel import DateArray
 from app.schemas.settings import PortfolioSettings
 from app.services import importing, replay, updating
 from app.services.arrivals import Arrival, Delivery, ImportReport
+from app.services.updating import Update
 
 YEARS_OF_SESSIONS = 2520
 SOURCE = f"simulated market, seed {SEED}"
@@ -35,20 +36,10 @@ async def prepare(
 
     Does nothing when both are there; killed halfway, the next call does the rest.
     """
-    latest = calendar.last_completed_session(now)
+    await go_on(sessions, market_data, now=now, progress=progress)
     async with reading(sessions) as session:
-        about = (await session.scalars(select(Market).where(Market.code == DEMO_MARKET))).one()
         has_portfolio = await session.scalar(
             select(exists().where(Portfolio.market == DEMO_MARKET))
-        )
-    if about.latest_session is None or about.latest_session < latest:
-        await _bring_up_to(
-            latest,
-            about.first_session,
-            sessions=sessions,
-            market_data=market_data,
-            now=now,
-            progress=progress,
         )
     if not has_portfolio:
         async with unit_of_work(sessions) as session:
@@ -63,18 +54,20 @@ async def prepare(
             )
 
 
-async def _bring_up_to(
-    latest: date,
-    first: date | None,
-    *,
-    sessions: Sessions,
-    market_data: MarketData,
-    now: datetime,
-    progress: Progress,
-) -> None:
-    """Simulate ten years, or go on from where the market began: the past stays what it was."""
+async def go_on(
+    sessions: Sessions, market_data: MarketData, *, now: datetime, progress: Progress
+) -> Update | None:
+    """Simulate ten years, or go on from where the market began: the past stays what it was.
+
+    None where the last completed session is there already.
+    """
+    latest = calendar.last_completed_session(now)
+    async with reading(sessions) as session:
+        about = (await session.scalars(select(Market).where(Market.code == DEMO_MARKET))).one()
+    if about.latest_session is not None and about.latest_session >= latest:
+        return None
     progress("inventing the demo market", 0, 1)
-    arrival = await asyncio.to_thread(_simulated, latest, first)
+    arrival = await asyncio.to_thread(_simulated, latest, about.first_session)
     progress("inventing the demo market", 1, 1)
 
     async def bring(session: AsyncSession) -> ImportReport:
@@ -82,7 +75,7 @@ async def _bring_up_to(
             session, DEMO_MARKET, arrival, now=now, data_version=uuid4(), progress=progress
         )
 
-    await updating.update(sessions, market_data, bring, now=now, progress=progress)
+    return await updating.update(sessions, market_data, bring, now=now, progress=progress)
 
 
 def _simulated(latest: date, first: date | None) -> Arrival:

@@ -1,0 +1,1 @@
+"""Who does the jobs: transport and processes here, the work itself in services."""

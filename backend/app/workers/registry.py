@@ -1,0 +1,11 @@
+"""Which handler does which kind of job: one line each."""
+
+from collections.abc import Mapping
+
+from app.models import JobKind
+from app.workers import data_update
+from app.workers.context import Handler
+
+HANDLERS: Mapping[str, Handler] = {
+    JobKind.DATA_UPDATE: data_update.handle,
+}
