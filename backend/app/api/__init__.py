@@ -5,6 +5,7 @@ from app.api import (
     data,
     factors,
     health,
+    jobs,
     orders,
     performance,
     portfolio_books,
@@ -29,4 +30,5 @@ ROUTERS = (
     stops.router,
     alerts.router,
     data.router,
+    jobs.router,
 )

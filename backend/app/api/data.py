@@ -2,17 +2,19 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Body, Query
 
-from app.api.deps import MarketCode, ResourcesDep, SessionDep
+from app.api.deps import IdempotencyKeyHeader, MarketCode, ResourcesDep, SessionDep
 from app.api.errors import problems
+from app.api.transaction import Transaction
 from app.core.clock import utc_now
 from app.market_data.validation import Reason
 from app.schemas.base import Ticker
-from app.schemas.data import ActionFilter, ActionList, DataStatus, QuarantineList
-from app.services import data_issues, data_status, stored_actions
+from app.schemas.data import ActionFilter, ActionList, DataStatus, DataUpdate, QuarantineList
+from app.schemas.job import JobRead
+from app.services import data_issues, data_status, refreshing, stored_actions
 
-router = APIRouter(prefix="/api/data", tags=["data"])
+router = APIRouter(prefix="/api/data", tags=["data"], route_class=Transaction)
 
 OneMarket = Annotated[
     str | None,
@@ -77,3 +79,19 @@ async def actions(
         ActionFilter(ticker=ticker, limit=limit, offset=offset),
         now=utc_now(),
     )
+
+
+@router.post("/update", status_code=202, responses=problems(404, 409))
+async def update(
+    session: SessionDep,
+    resources: ResourcesDep,
+    body: Annotated[DataUpdate, Body()] = DataUpdate(),  # noqa: B008 - frozen
+    idempotency_key: IdempotencyKeyHeader = None,  # noqa: ARG001 - read by Transaction
+) -> JobRead:
+    """Bring a market up to date: a job that scores, marks and checks stops; `/api/jobs` shows it.
+
+    While an update of the market is under way, that one is the answer.
+    """
+    market = body.market or await resources.market_data.default_market(session)
+    job = await refreshing.submit(session, resources.owner_id, market, now=utc_now())
+    return JobRead.model_validate(job)

@@ -4,6 +4,7 @@ import asyncio
 from typing import Literal
 
 from fastapi import APIRouter, Response
+from pydantic import Field
 from sqlalchemy import text
 
 from app.api.deps import ResourcesDep
@@ -25,6 +26,9 @@ class Readiness(Output):
     ready: bool
     database: Literal["ok", "away"]
     redis: Literal["ok", "away"]
+    jobs: Literal["served", "waiting"] = Field(
+        description="Whether a worker listens; jobs wait for one, everything else is answered"
+    )
 
 
 @router.get("/health")
@@ -35,13 +39,19 @@ async def health() -> Health:
 
 @router.get("/ready", responses={503: {"model": Readiness, "description": "Not ready"}})
 async def ready(resources: ResourcesDep, response: Response) -> Readiness:
-    """Each dependency answers. Without Redis answers are slower and the same: still ready."""
+    """Each dependency answers. Without Redis answers are slower and the same: still ready.
+
+    Without a worker too: to take away what answers would not bring back what works.
+    """
     database: Literal["ok", "away"] = "ok" if await _database_answers(resources) else "away"
     if database == "away":
         response.status_code = 503
         response.headers["Retry-After"] = "1"
     redis: Literal["ok", "away"] = "ok" if await resources.cache.answers() else "away"
-    return Readiness(ready=database == "ok", database=database, redis=redis)
+    jobs: Literal["served", "waiting"] = (
+        "served" if redis == "ok" and await resources.cache.hears_a_worker() else "waiting"
+    )
+    return Readiness(ready=database == "ok", database=database, redis=redis, jobs=jobs)
 
 
 async def _database_answers(resources: Resources) -> bool:
