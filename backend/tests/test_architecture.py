@@ -12,6 +12,22 @@ MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 50
 SHARED_BUCKETS = {"utils.py", "helpers.py", "common.py", "constants.py", "types.py", "misc.py"}
 
+MONEY = (
+    *(APP / "brokers").glob("*.py"),
+    *(APP / "models" / f"{name}.py" for name in ("ledger_entry", "order", "position", "tax_lot")),
+    *(APP / "quant" / f"{name}.py" for name in ("fills", "lots", "sizing")),
+    *(APP / "schemas" / f"{name}.py" for name in ("cash", "ledger", "lot", "order", "trade")),
+    *(
+        APP / "services" / f"{name}.py"
+        for name in (
+            "action_entries", "actions_due", "book_statement", "cash_flows", "cash_history", "desk",
+            "entitlements", "entry", "ledger", "lot_book", "many_actions", "many_books",
+            "order_life", "projection", "reinvesting", "resting", "settling", "trading",
+        )
+    ),
+)  # fmt: skip
+"""Through which cash, shares and prices go on their way into the ledger."""
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -45,6 +61,17 @@ def test_nothing_commits_but_the_unit_of_work() -> None:
         and node.func.attr == "commit"
     }
     assert committing <= {"core/migrations.py"}
+
+
+@pytest.mark.parametrize("module", MONEY, ids=lambda path: str(path.relative_to(APP)))
+def test_no_float_is_on_the_way_of_money(module: Path) -> None:
+    found = [
+        node.lineno
+        for node in ast.walk(ast.parse(module.read_text()))
+        if (isinstance(node, ast.Name) and node.id == "float")
+        or (isinstance(node, ast.Constant) and isinstance(node.value, float))
+    ]
+    assert not found, f"floats in lines {found}"
 
 
 def test_services_do_not_read_the_clock() -> None:

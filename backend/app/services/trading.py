@@ -48,7 +48,7 @@ class TooSmall(Refused):
 class OrderTooLarge(Refused):
     """More than the part of the daily volume that one session's order may take."""
 
-    def __init__(self, ticker: str, most: Decimal, share: float) -> None:
+    def __init__(self, ticker: str, most: Decimal, share: Decimal) -> None:
         super().__init__(
             f"An order in {ticker} may trade at most {plain(most.normalize())} shares a session, "
             f"{share:.0%} of its median daily volume: order less, or set oversized to split."
@@ -313,7 +313,7 @@ def _cap(etf: Priced, rules: PortfolioSettings, quantity: Decimal, step: Decimal
     if cap is None or quantity <= cap:
         return cap
     if rules.oversized is Oversized.REFUSE or not cap:
-        raise OrderTooLarge(etf.ticker, cap, rules.max_volume_share)
+        raise OrderTooLarge(etf.ticker, cap, Decimal(repr(rules.max_volume_share)))
     return cap
 
 
