@@ -74,15 +74,15 @@ class ProposalBody(Output):
 
 
 class FillRead(Output):
-    """An order and what became of it; what did not happen is null, with the reason."""
+    """A line and what became of it; what did not happen is null, with the reason."""
 
     ticker: str
     side: str
     status: str = Field(examples=["filled"], description="filled, reduced or skipped")
     reason: str | None = Field(description="Why it was reduced or skipped")
-    order_id: UUID
-    state: OrderState = Field(examples=["filled"])
-    reason_code: str = Field(examples=["filled"])
+    order_id: UUID | None = Field(description="Null where no order was made of the line")
+    state: OrderState | None = Field(examples=["filled"])
+    reason_code: str | None = Field(examples=["filled"])
     ordered: Exact
     sequence: int | None = Field(description="Its place in the portfolio's ledger")
     quantity: Exact | None

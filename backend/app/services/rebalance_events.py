@@ -14,7 +14,13 @@ from app.core.money import to_micros
 from app.market_data.snapshot import MarketSnapshot
 from app.models import OrderState, Portfolio, RebalanceEvent
 from app.quant.costs import EXACT
-from app.schemas.rebalance import FillRead, RebalanceItem, RebalanceRead
+from app.schemas.rebalance import (
+    FillRead,
+    OrderRead,
+    ProposalBody,
+    RebalanceItem,
+    RebalanceRead,
+)
 from app.services import freshness
 from app.services.desk import LineStatus
 
@@ -88,7 +94,37 @@ async def shown(
         created_at=event.created_at,
         executed_at=event.executed_at,
         price_date=_price_date(event, lines),
-        fills=[_fill(line) for line in lines],
+        fills=[*map(_fill, lines), *(_without_order(each) for each in _left_out(event, lines))],
+    )
+
+
+def _left_out(event: RebalanceEvent, lines: Sequence[Any]) -> list[OrderRead]:
+    """The lines of an executed event that no order was made of."""
+    if event.executed_at is None:
+        return []
+    made = {(line.ticker, line.side) for line in lines}
+    proposed = ProposalBody.model_validate(event.proposal).orders
+    return [each for each in proposed if (each.ticker, each.side) not in made]
+
+
+def _without_order(order: OrderRead) -> FillRead:
+    return FillRead(
+        ticker=order.ticker,
+        side=order.side,
+        status=LineStatus.SKIPPED,
+        reason=(
+            "No order was made of it: the ETF did not trade that session, or a split left nothing."
+        ),
+        order_id=None,
+        state=None,
+        reason_code=None,
+        ordered=order.quantity,
+        sequence=None,
+        quantity=None,
+        fill_price=None,
+        price_date=None,
+        fee=None,
+        net_amount=None,
     )
 
 

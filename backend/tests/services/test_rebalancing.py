@@ -391,6 +391,24 @@ async def test_a_skipped_line_says_why(
     assert "no usable price" in (skipped.reason or "")
 
 
+async def test_a_line_of_which_no_order_was_made_is_among_the_lines_and_says_why(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    portfolio = await lives.opened(session, market, resources.owner_id)
+    event = await rebalancing.propose(session, market, portfolio, now=NOW)
+    first = body_of(event).orders[0]
+    quiet = lives.silent(market, first.ticker, market.latest_session)
+    await rebalancing.fill(
+        session, quiet, portfolio, event, as_of=market.latest_session, now=NOW, unattended=True
+    )
+    read = await rebalance_events.shown(session, market, event, now=NOW)
+    assert len(read.fills) == 5
+    (left_out,) = [line for line in read.fills if line.order_id is None]
+    assert (left_out.ticker, left_out.status, left_out.state) == (first.ticker, "skipped", None)
+    assert left_out.ordered == first.quantity
+    assert (left_out.reason or "").startswith("No order was made of it")
+
+
 async def test_a_line_above_its_share_of_the_volume_says_so_and_waits_for_later_sessions(
     session: AsyncSession, market: MarketSnapshot, resources: Resources
 ) -> None:
