@@ -3,7 +3,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -32,6 +32,8 @@ class RebalanceEvent(Base):
     status: Mapped[Code]
     decided_at_sequence: Mapped[int]
     """The portfolio's last ledger entry when it was decided; a later one makes it out of date."""
+    rules_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Of the portfolio's rules when it was decided; null where nobody remembered them."""
     proposal: Mapped[dict[str, Any]] = mapped_column(JSONB)
     targets: Mapped[dict[str, float]] = mapped_column(JSONB)
     data_version: Mapped[UUID]

@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 import app
 from app.api import transaction
@@ -181,6 +182,23 @@ async def test_an_answer_that_was_remembered_by_the_bytes_of_its_request_is_stil
         )
     assert (await send(client, "older", portfolio_id)).content == first.content
     assert (await send(client, "older", portfolio_id, quantity=2)).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM idempotency_keys",
+        "UPDATE idempotency_keys SET status = 500",
+        "TRUNCATE idempotency_keys",
+    ],
+)
+async def test_what_was_answered_to_a_key_is_never_forgotten(
+    client: httpx2.AsyncClient, resources: Resources, portfolio_id: int, change: str
+) -> None:
+    await send(client, "kept", portfolio_id)
+    with pytest.raises(IntegrityError, match="never changed or deleted"):
+        async with unit_of_work(resources.sessions) as session:
+            await session.execute(text(change))
 
 
 def test_every_unsafe_operation_says_that_it_takes_a_key(resources: Resources) -> None:

@@ -23,12 +23,13 @@ from app.quant.costs import Side
 from app.quant.errors import Infeasible, QuantError
 from app.schemas.cash import CashCreate
 from app.schemas.rebalance import RebalanceRequest
-from app.schemas.settings import DriftMode, OptimizerName
+from app.schemas.settings import DriftMode, OptimizerName, stored_settings
 from app.services import (
     cash_flows,
     deciding,
     ledger,
     open_orders,
+    portfolios,
     rebalance_events,
     rebalancing,
     trading,
@@ -222,6 +223,24 @@ async def test_a_proposal_is_out_of_date_once_the_book_has_changed(
     await cash_flows.move_cash(session, market, portfolio, CashCreate(amount=Decimal(1)), now=NOW)
     with pytest.raises(OutOfDate, match="book has changed since"):
         await rebalancing.execute(session, market, portfolio, event, now=NOW)
+
+
+async def test_a_proposal_is_out_of_date_once_the_rules_have_changed(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    portfolio = await lives.opened(session, market, resources.owner_id)
+    event = await rebalancing.propose(session, market, portfolio, now=NOW)
+    before = stored_settings(portfolio.settings)
+
+    async def change(name: str | None, **rules: object) -> None:
+        settings = before.model_copy(update=rules)
+        await portfolios.change(session, market, portfolio, name=name, settings=settings)
+
+    await change(None, fractional_shares=True)
+    with pytest.raises(OutOfDate, match="rules have changed since"):
+        await rebalancing.execute(session, market, portfolio, event, now=NOW)
+    await change("Another name")
+    assert await rebalancing.execute(session, market, portfolio, event, now=NOW)
 
 
 async def test_a_proposal_is_out_of_date_once_a_price_was_corrected(
