@@ -29,8 +29,9 @@ ETFS, SESSIONS, SWEPT, REPEATS = 2_383, 1_098, 252, 15
 READ = 258
 
 
-def real_market() -> tuple[Panel, Facts]:
-    prices = pl.read_parquet(DATA / "etf_prices.parquet")
+def market_of(file: str) -> tuple[Panel, Facts]:
+    """A file of real prices, in double precision."""
+    prices = pl.read_parquet(DATA / f"{file}.parquet")
     tickers = prices["ticker"].unique().sort()
     sessions = prices["date"].unique().sort().to_numpy()
     row = prices["ticker"].cast(pl.Enum(tickers)).to_physical().to_numpy()
@@ -130,7 +131,7 @@ def milliseconds(work: Callable[[], object], repeats: int = REPEATS) -> float:
 
 def main() -> None:
     real = (DATA / "etf_prices.parquet").is_file()
-    panel, facts = real_market() if real else invented_market()
+    panel, facts = market_of("etf_prices") if real else invented_market()
     close = pd.DataFrame(panel.close[:, -READ:].T.copy(), columns=panel.tickers)
     volume = pd.DataFrame(panel.volume[:, -READ:].T.copy(), columns=panel.tickers)
     old = pd.Series(~np.isnan(panel.close[:, :-252]).all(axis=1), index=pd.Index(panel.tickers))
