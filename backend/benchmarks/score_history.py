@@ -10,9 +10,9 @@ the window of one date after the other, so all get that. polars uses all cores, 
 The composites are compared: rolling sums round differently, so that a few ranks change places.
 """
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
-from resource import RUSAGE_SELF, getrusage
 from statistics import median
 from sys import path
 from time import perf_counter
@@ -268,14 +268,23 @@ def agreeing(ours: FloatArray, peer: FloatArray) -> float:
     return float((np.abs(ours - peer)[both] < 1e-6).mean())
 
 
-def megabytes() -> float:
-    return getrusage(RUSAGE_SELF).ru_maxrss / 1024
+def megabytes_more(work: Callable[[], object]) -> float:
+    """How far the resident memory rises above its level before (Linux)."""
+
+    def status(field: str) -> float:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
+
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")
+    before = status("VmRSS")
+    work()
+    return status("VmHWM") - before
 
 
 def measure(name: str, panel: Panel, facts: Facts) -> None:
-    before = megabytes()
     history = score_history(panel, facts)
-    size = megabytes() - before
+    size = megabytes_more(lambda: score_history(panel, facts))
     scored = int((history.rank > 0).sum())
     print(f"\n{name}: {len(panel.tickers):,} ETFs x {len(panel):,} dates, {scored:,} scores")
     ours = seconds(lambda: score_history(panel, facts), OURS)

@@ -87,8 +87,8 @@ class FactorHistory:
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What the universe rules read, [T, N]: volatility of the last 252 returns, NaN for an ETF that
-    failed an earlier rule, and how many closes are missing among the last 253."""
+    """What the universe rules read at the last session [N]: volatility of the last 252 returns, NaN
+    for an ETF that failed an earlier rule, and closes missing among the last 253."""
 
     annual_volatility: FloatArray
     missing_closes: IntArray
@@ -117,7 +117,7 @@ class Sweep:
         for part in self._parts():
             exclusion[part], missing = rules.traded(panel, self.ends[part])
             if details is not None:
-                details.missing_closes[part] = missing
+                details.missing_closes[:] = missing
             passed = by_ticker[(exclusion[part] == 0).any(axis=0)[by_ticker]]
             if not len(passed):
                 continue
@@ -167,7 +167,7 @@ class Sweep:
         rules, rows = self.settings.universe, window.history.members
         volatility = YEAR * window.moments(rules.volatility_returns)[1]
         if details is not None:
-            details.annual_volatility[part, rows] = volatility
+            details.annual_volatility[rows] = volatility[-1]
         static = rules.static(self.known.facts, self.among)[rows]
         codes = np.where(rules.moderate(volatility), static, Exclusion.VOLATILITY.code)
         exclusion[part, rows] = np.where(window.inside, codes, exclusion[part, rows])

@@ -106,9 +106,16 @@ class Window:
         self._check(count + 1)
         key = ("moments", count)
         if key not in self.found:
-            self.found[key] = kernels().moments(self.history.returns, self.inside, self.ends, count)
-        mean, deviation = self.found[key]
-        return self._inside(mean), self._inside(deviation)
+            mean, deviation = kernels().moments(self.history.returns, self.inside, self.ends, count)
+            self.found[key] = self.inside, mean, deviation
+        inside, mean, deviation = self.found[key]
+        if inside is not self.inside:
+            mean, deviation = (
+                np.where(self.inside, values, values.dtype.type(np.nan))
+                for values in (mean, deviation)
+            )
+            self.found[key] = self.inside, mean, deviation
+        return mean, deviation
 
     def drawdowns(self, count: int) -> FloatArray:
         """The deepest fall from a running peak over the last `count` closes, as a fraction <= 0."""
@@ -199,11 +206,6 @@ class Window:
         paid = kernels().trailing_distributions(events, history.members, recorded, ends, count)
         closes: FloatArray = self.known.panel.close[history.members[None, :], ends[:, None] - 1]
         return paid / closes
-
-    def _inside(self, values: FloatArray) -> FloatArray:
-        masked = values.copy()
-        masked[~self.inside] = np.nan
-        return masked
 
     def _check(self, sessions: int) -> None:
         if sessions > self.reads:

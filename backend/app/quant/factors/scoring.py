@@ -113,8 +113,8 @@ def score(
     if len(panel) == 0:
         raise InsufficientHistory("there is no session to score")
     settings = settings or ScoreSettings()
-    shape = (1, len(panel.tickers))
-    details = Details(np.full(shape, np.nan), np.zeros(shape, np.int64))
+    etfs = len(panel.tickers)
+    details = Details(np.full(etfs, np.nan), np.zeros(etfs, np.int64))
     known = Known(panel, facts, benchmarks, distributions)
     swept = Sweep(known, settings, np.array([len(panel)]), among).run(details)
     scores = combine(swept, settings.weights, settings.composite)
@@ -128,9 +128,9 @@ def score(
         exclusion=swept.exclusion[0],
         incomplete=scores.incomplete[0],
         notes=swept.notes,
-        annual_volatility=details.annual_volatility[0],
+        annual_volatility=details.annual_volatility,
         dollar_volume=_dollar_volume(panel, settings, swept.exclusion[0]),
-        missing_closes=details.missing_closes[0],
+        missing_closes=details.missing_closes,
     )
 
 

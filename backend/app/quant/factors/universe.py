@@ -80,8 +80,8 @@ class UniverseRules:
     def traded(self, panel: Panel, ends: IntArray) -> tuple[ReasonArray, IntArray]:
         """Ask the rules on closes and volumes at the columns before `ends` (ascending).
 
-        Answers with one row per session and one column per ETF: the code of the first failing rule,
-        0 where all passed, and how many closes are missing among the last `history` + 1.
+        Answers with the code of the first failing rule [T, N], 0 where all passed, and with how
+        many closes are missing among the `history` + 1 before the last end [N].
         """
         count = self.history + 1
         codes, missing = kernels().traded(
@@ -91,7 +91,7 @@ class UniverseRules:
             (count, self.max_missing * count, float(self.min_close)),
             (self.dollar_volume_sessions, float(self.min_dollar_volume)),
         )
-        return np.ascontiguousarray(codes.T), missing.T
+        return codes, missing
 
     def dollar_volume(self, panel: Panel, rows: IntArray) -> FloatArray:
         """The median daily value traded up to the panel's last session, NaN without any."""

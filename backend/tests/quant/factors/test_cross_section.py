@@ -107,7 +107,7 @@ def test_any_percentile_is_that_of_numpy(values: FloatArray, percentile: float) 
 @given(values=numbers, power=st.sampled_from([1, 9, 51]))
 def test_sorting_is_stable_however_the_values_are_bunched(values: FloatArray, power: int) -> None:
     bunched, order = (values / 1e3) ** power, np.empty(len(values), np.int64)
-    cross_sections.ascending(bunched, order, np.empty(len(values) + 2, np.int64))
+    cross_sections.ascending(bunched, order, np.empty(4 * len(values), np.int32))
     assert order.tolist() == np.argsort(bunched, kind="stable").tolist()
 
 

@@ -5,7 +5,7 @@ Importing this package imports numba, so only `history.kernels` does it, when fi
 Passes over histories take one ETF's row after the other and answer with one row per session asked
 about (`ends`: the column after the newest that may be read, ascending) and one column per ETF, NaN
 where `inside` is false. Sums run in double precision; every result is rounded to the precision of
-the prices, as numpy and pandas do. Mean and variance take two passes over each window and no
+the prices, as numpy and pandas do. Mean and variance are worked out anew for each window, without
 running sums, and running maxima and minima are exact, so a session scored alone and the same
 session in a sweep are equal to the last bit. A close that is not above zero (NaN, zero, negative)
 is missing.

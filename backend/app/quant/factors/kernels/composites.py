@@ -49,12 +49,12 @@ def placed(
     found = np.full((sessions, etfs), np.nan)
     rank, incomplete = np.zeros((sessions, etfs), np.int32), np.zeros((sessions, etfs), np.bool_)
     best = np.full((sessions, most), -1, np.int32)
-    order, counts = np.empty(most, np.int64), np.empty(most + 2, np.int64)
+    order, room = np.empty(most, np.int64), np.empty(4 * most, np.int32)
     for t in range(sessions):
         begin, count = starts[t], starts[t + 1] - starts[t]
         if count == 0:
             continue
-        ascending(-values[begin : begin + count], order[:count], counts)
+        ascending(-values[begin : begin + count], order[:count], room)
         for place in range(count):
             at = begin + order[place]
             row = rows[at]

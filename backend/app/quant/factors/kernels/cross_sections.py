@@ -4,6 +4,7 @@ from math import log
 from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from app.quant.compiled import exactly, reordering
 from app.quant.panel import BoolArray, FloatArray, IntArray
@@ -11,6 +12,8 @@ from app.quant.panel import BoolArray, FloatArray, IntArray
 Groups: TypeAlias = tuple[IntArray, IntArray]
 """The columns in the order of their groups, and where each group begins and the last one ends: an
 ETF is compared with its group alone."""
+
+RoomArray: TypeAlias = npt.NDArray[np.int32]
 
 FEW = 64
 """So many values at an end are kept in order while looking; for more all values are sorted."""
@@ -115,30 +118,43 @@ def standardised(
 
 
 @exactly
-def ascending(values: FloatArray, order: IntArray, counts: IntArray) -> None:
+def ascending(values: FloatArray, order: IntArray, room: RoomArray) -> None:
     """Fill `order` with the places of the values, smallest first, equal ones as they come.
 
-    Values are dealt into as many buckets of equal width, and neighbours then brought into order
-    (a bucket sort): a few steps per value for any shape met in practice. Values so bunched that it
-    takes many are sorted by merging; the order is the same.
+    Values are dealt into twice as many buckets of equal width, and neighbours then brought into
+    order (a bucket sort): a few steps per value for any shape met in practice. Values so bunched
+    that it takes many are sorted by merging; the order is the same. `room` is for 4 integers per
+    value.
     """
     count = len(values)
-    low, high = values.min(), values.max()
-    scale = (count - 1) / (high - low)
+    buckets, counts = room[:count], room[count : 3 * count + 1]
+    low, high = values[0], values[0]
+    for value in values:
+        low, high = min(low, value), max(high, value)
+    scale = (2 * count - 1) / (high - low)
     if not (scale > 0.0 and scale < np.inf):
         order[:] = np.argsort(values, kind="mergesort")
         return
-    counts[: count + 1] = 0
-    for value in values:
-        counts[int((value - low) * scale) + 1] += 1
-    for bucket in range(1, count):
-        counts[bucket] += counts[bucket - 1]
+    counts[:] = 0
     for place in range(count):
-        bucket = int((values[place] - low) * scale)
+        bucket = np.int32((values[place] - low) * scale)
+        buckets[place] = bucket
+        counts[bucket + 1] += 1
+    for k in range(1, 2 * count):
+        counts[k] += counts[k - 1]
+    for place in range(count):
+        bucket = buckets[place]
         order[counts[bucket]] = place
         counts[bucket] += 1
-    moves, most = 0, 8 * count
-    for k in range(1, count):
+    if not _neighbours(values, order):
+        order[:] = np.argsort(values, kind="mergesort")
+
+
+@exactly
+def _neighbours(values: FloatArray, order: IntArray) -> bool:
+    """Bring into order what is nearly in it; False where that takes many steps."""
+    moves, most = 0, 8 * len(values)
+    for k in range(1, len(values)):
         place = order[k]
         value, at = values[place], k
         while at > 0 and values[order[at - 1]] > value:
@@ -147,22 +163,22 @@ def ascending(values: FloatArray, order: IntArray, counts: IntArray) -> None:
         order[at] = place
         moves += k - at
         if moves > most:
-            order[:] = np.argsort(values, kind="mergesort")
-            return
+            return False
+    return True
 
 
 @exactly
-def _rank(values: FloatArray, order: IntArray, counts: IntArray, ranks: FloatArray) -> None:
-    """Rank / count in (0, 1], 1 = highest; equal values share their average rank."""
-    ascending(values, order, counts)
+def _log_ranks(values: FloatArray, order: IntArray, room: RoomArray) -> None:
+    """In place: log(rank / count), 1 = highest; equal values share their average rank."""
+    ascending(values, order, room)
     count, first = len(values), 0
     while first < count:
-        after = first + 1
-        while after < count and values[order[after]] == values[order[first]]:
+        value, after = values[order[first]], first + 1
+        while after < count and values[order[after]] == value:
             after += 1
-        rank = (first + (after - first + 1) / 2.0) / count
+        rank = log((first + (after - first + 1) / 2.0) / count)
         for k in range(first, after):
-            ranks[order[k]] = rank
+            values[order[k]] = rank
         first = after
 
 
@@ -176,8 +192,7 @@ def log_ranks(z: FloatArray, starts: IntArray, groups: IntArray, unknown: float)
     found = np.full(z.shape, log(unknown))
     most = np.diff(starts).max() if len(starts) > 1 else 0
     values, places = np.empty(most + 1), np.empty(most + 1, np.int64)
-    room, counts = np.empty(most, np.int64), np.empty(most + 2, np.int64)
-    ranks = np.empty(most)
+    order, room = np.empty(most, np.int64), np.empty(4 * most, np.int32)
     last = groups.max() if len(groups) else -1
     for line in range(len(z)):
         for t in range(len(starts) - 1):
@@ -187,7 +202,7 @@ def log_ranks(z: FloatArray, starts: IntArray, groups: IntArray, unknown: float)
                     values[known], places[known] = z[line, at], at
                     known += groups[at] == group and not np.isnan(z[line, at])
                 if known > 0:
-                    _rank(values[:known], room[:known], counts, ranks)
+                    _log_ranks(values[:known], order[:known], room)
                 for k in range(known):
-                    found[line, places[k]] = log(ranks[k])
+                    found[line, places[k]] = values[k]
     return found

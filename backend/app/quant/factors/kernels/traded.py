@@ -33,28 +33,23 @@ def _known(close: FloatArray) -> int:
 
 @exactly
 def _closes(
-    close: FloatArray,
-    ends: IntArray,
-    limits: tuple[int, float, float],
-    codes: CodeArray,
-    missing: IntArray,
-) -> bool:
+    close: FloatArray, ends: IntArray, limits: tuple[int, float, float], codes: CodeArray
+) -> int:
     """The rules on the closes of one ETF. `limits`: sessions, missing ones allowed, lowest close.
 
-    Says whether some session passed.
+    Answers with the closes missing in the last window.
     """
     count, allowed, lowest = limits
-    left = right = max(ends[0] - count, 0)
-    known = sought = 0
-    passed = old = False
+    left, right = max(ends[0] - count, 0), ends[0]
+    known, sought, old = _known(close[left:right]), 0, False
     for t in range(len(ends)):
         begin = ends[t] - count
-        known += _known(close[right : ends[t]])
-        right = ends[t]
-        if begin > left:
-            known -= _known(close[left:begin])
-            left = begin
-        missing[t] = count - known
+        while right < ends[t]:
+            known += 1 if close[right] > 0 else 0
+            right += 1
+        while left < begin:
+            known -= 1 if close[left] > 0 else 0
+            left += 1
         newest = close[right - 1]
         if not newest > 0:
             codes[t] = 1
@@ -65,13 +60,13 @@ def _closes(
             old = sought <= begin
         if not old:
             codes[t] = 2
-        elif missing[t] > allowed:
+        elif count - known > allowed:
             codes[t] = 3
         elif not newest >= lowest:
             codes[t] = 4
         else:
-            passed = True
-    return passed
+            codes[t] = 0
+    return count - known
 
 
 @exactly
@@ -91,19 +86,19 @@ def _value_traded(
     left = right = max(ends[0] - count, 0)
     known = enough = 0
     for t in range(len(ends)):
-        begin = max(ends[t] - count, 0)
-        for column in range(right, ends[t]):
-            value = close[column] * volume[column]
-            known += not np.isnan(value)
-            enough += value >= lowest
-        for column in range(left, min(begin, right)):
-            value = close[column] * volume[column]
-            known -= not np.isnan(value)
-            enough -= value >= lowest
-        right, left = ends[t], max(begin, left)
+        while right < ends[t]:
+            value = close[right] * volume[right]
+            known += 0 if np.isnan(value) else 1
+            enough += 1 if value >= lowest else 0
+            right += 1
+        while left < right - count:
+            value = close[left] * volume[left]
+            known -= 0 if np.isnan(value) else 1
+            enough -= 1 if value >= lowest else 0
+            left += 1
         if codes[t] == 0 and 2 * enough <= known:
             tied = 2 * enough == known > 0
-            if not tied or not _middle(close[begin:right], volume[begin:right]) >= lowest:
+            if not tied or not _middle(close[left:right], volume[left:right]) >= lowest:
                 codes[t] = 5
 
 
@@ -115,15 +110,18 @@ def traded(
     closes: tuple[int, float, float],
     value: tuple[int, float],
 ) -> tuple[CodeArray, IntArray]:
-    """The first failing rule of each ETF on each session, and closes missing in its window.
+    """The first failing rule [T, N] of each ETF on each session, and closes missing [N] in the last
+    window.
 
     The codes are those of `universe.Exclusion`, 0 where all rules passed. Rules: a newest close; a
     close at the first of the sessions or before it; not too many missing; a close high enough; a
     median value traded high enough (`value`: sessions, limit).
     """
-    codes = np.zeros((len(close), len(ends)), np.int8)
-    missing = np.zeros((len(close), len(ends)), np.int64)
+    found, missing = np.empty((len(ends), len(close)), np.int8), np.empty(len(close), np.int64)
+    codes = np.empty(len(ends), np.int8)
     for i in range(len(close)):
-        if _closes(close[i], ends, closes, codes[i], missing[i]):
-            _value_traded(close[i], volume[i], ends, value, codes[i])
-    return codes, missing
+        missing[i] = _closes(close[i], ends, closes, codes)
+        if (codes == 0).any():
+            _value_traded(close[i], volume[i], ends, value, codes)
+        found[:, i] = codes
+    return found, missing
