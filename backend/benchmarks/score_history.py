@@ -10,7 +10,6 @@ the window of one date after the other, so all get that. polars uses all cores, 
 The composites are compared: rolling sums round differently, so that a few ranks change places.
 """
 
-import gc
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -25,7 +24,7 @@ import polars as pl
 path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from app.quant.factors.cross_section import Composite
-from app.quant.factors.score_history import recombine, score_history
+from app.quant.factors.score_history import ScoreHistory, recombine, score_history
 from app.quant.factors.settings import FactorWeights
 from app.quant.panel import BoolArray, Facts, FloatArray, Panel
 from benchmarks.scores import DATA, invented_market, market_of
@@ -268,30 +267,23 @@ def agreeing(ours: FloatArray, peer: FloatArray) -> float:
     return float((np.abs(ours - peer)[both] < 1e-6).mean())
 
 
-def megabytes_more(work: Callable[[], object]) -> float:
-    """How far the resident memory rises above its level before (Linux)."""
-
-    def status(field: str) -> float:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
-
-    gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")
-    before = status("VmRSS")
-    work()
-    return status("VmHWM") - before
+def megabytes(history: ScoreHistory) -> float:
+    """What the arrays of a history hold."""
+    factors = history.factors
+    arrays = (history.composite, history.rank, history.order, history.incomplete)
+    swept = (factors.exclusion, factors.starts, factors.rows, factors.z, factors.log_ranks)
+    return sum(array.nbytes for array in (*arrays, *swept)) / 1e6
 
 
 def measure(name: str, panel: Panel, facts: Facts) -> None:
     history = score_history(panel, facts)
-    size = megabytes_more(lambda: score_history(panel, facts))
     scored = int((history.rank > 0).sum())
     print(f"\n{name}: {len(panel.tickers):,} ETFs x {len(panel):,} dates, {scored:,} scores")
     ours = seconds(lambda: score_history(panel, facts), OURS)
     weights = FactorWeights(momentum=0.5, quality=0.2)
     again = seconds(lambda: recombine(history, weights, Composite.INTEGRATE), OURS)
     print(f"{'':<28}{'median s':>10}{'ratio':>8}{'agrees':>10}")
-    print(f"{'one sweep':<28}{ours:>10.3f}{1:>8.1f}{'':>10} {size:.0f} MB more at the peak")
+    print(f"{'one sweep':<28}{ours:>10.3f}{1:>8.1f}{'':>10} {megabytes(history):.0f} MB kept")
     print(f"{'other weights, recombined':<28}{again:>10.3f}{again / ours:>8.2f}")
     frame = long_frame(panel, facts)
     routes = {

@@ -95,7 +95,12 @@ def combine(factors: FactorHistory, weights: FactorWeights, composite: Composite
     else:
         values = kernels().mixed(factors.z, *weighing)
     lacking = np.isnan(factors.z[weighing[0]]).any(axis=0)
-    etfs = len(factors.tickers)
-    dense = kernels().placed(values, lacking, factors.starts, factors.rows, etfs)
-    found, rank, order, incomplete = dense
+    shape = factors.exclusion.shape
+    most = int(np.diff(factors.starts).max(initial=0))
+    found = np.full(shape, np.nan)
+    rank, incomplete = np.zeros(shape, np.int32), np.zeros(shape, np.bool_)
+    order = np.full((shape[0], most), -1, np.int32)
+    kernels().placed(
+        values, lacking, factors.starts, factors.rows, (found, rank, order, incomplete)
+    )
     return ScoreHistory(factors, found, rank, order, incomplete)

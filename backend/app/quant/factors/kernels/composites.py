@@ -37,20 +37,22 @@ def mixed(z: FloatArray, which: IntArray, weights: FloatArray) -> FloatArray:
 
 @exactly
 def placed(
-    values: FloatArray, lacking: BoolArray, starts: IntArray, rows: RowArray, etfs: int
-) -> tuple[FloatArray, RowArray, RowArray, BoolArray]:
-    """Per session: each ETF's value, its place from 1 (the largest), the rows from best to worst
-    and then -1, and which ETFs lack something.
+    values: FloatArray,
+    lacking: BoolArray,
+    starts: IntArray,
+    rows: RowArray,
+    found: tuple[FloatArray, RowArray, RowArray, BoolArray],
+) -> None:
+    """Put into `found`, per session: each ETF's value, its place from 1 (the largest), the rows
+    from best to worst, and which ETFs lack something.
 
     Session t has the entries starts[t] .. starts[t + 1] - 1 of `values`, `lacking` and `rows`.
     Equal values are placed as they come.
     """
-    sessions, most = len(starts) - 1, np.diff(starts).max() if len(starts) > 1 else 0
-    found = np.full((sessions, etfs), np.nan)
-    rank, incomplete = np.zeros((sessions, etfs), np.int32), np.zeros((sessions, etfs), np.bool_)
-    best = np.full((sessions, most), -1, np.int32)
+    composite, rank, best, incomplete = found
+    most = best.shape[1]
     order, room = np.empty(most, np.int64), np.empty(4 * most, np.int32)
-    for t in range(sessions):
+    for t in range(len(best)):
         begin, count = starts[t], starts[t + 1] - starts[t]
         if count == 0:
             continue
@@ -59,5 +61,4 @@ def placed(
             at = begin + order[place]
             row = rows[at]
             best[t, place], rank[t, row] = row, place + 1
-            found[t, row], incomplete[t, row] = values[at], lacking[at]
-    return found, rank, best, incomplete
+            composite[t, row], incomplete[t, row] = values[at], lacking[at]

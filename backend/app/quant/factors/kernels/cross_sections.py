@@ -168,17 +168,23 @@ def _neighbours(values: FloatArray, order: IntArray) -> bool:
 
 
 @exactly
-def _log_ranks(values: FloatArray, order: IntArray, room: RoomArray) -> None:
-    """In place: log(rank / count), 1 = highest; equal values share their average rank."""
+def _log_ranks(values: FloatArray, order: IntArray, room: RoomArray, logs: FloatArray) -> None:
+    """In place: log(rank / count), 1 = highest; equal values share their average rank.
+
+    `logs` are those of 1 / count, 2 / count and so on.
+    """
     ascending(values, order, room)
     count, first = len(values), 0
     while first < count:
         value, after = values[order[first]], first + 1
         while after < count and values[order[after]] == value:
             after += 1
-        rank = log((first + (after - first + 1) / 2.0) / count)
-        for k in range(first, after):
-            values[order[k]] = rank
+        if after - first == 1:
+            values[order[first]] = logs[first]
+        else:
+            shared = log((first + (after - first + 1) / 2.0) / count)
+            for k in range(first, after):
+                values[order[k]] = shared
         first = after
 
 
@@ -192,17 +198,22 @@ def log_ranks(z: FloatArray, starts: IntArray, groups: IntArray, unknown: float)
     found = np.full(z.shape, log(unknown))
     most = np.diff(starts).max() if len(starts) > 1 else 0
     values, places = np.empty(most + 1), np.empty(most + 1, np.int64)
-    order, room = np.empty(most, np.int64), np.empty(4 * most, np.int32)
-    last = groups.max() if len(groups) else -1
-    for line in range(len(z)):
-        for t in range(len(starts) - 1):
-            for group in range(last + 1):
+    order, room, logs = np.empty(most, np.int64), np.empty(4 * most, np.int32), np.empty(most)
+    last, listed = groups.max() if len(groups) else -1, 0
+    for t in range(len(starts) - 1):
+        for group in range(last + 1):
+            for line in range(len(z)):
                 known = 0
                 for at in range(starts[t], starts[t + 1]):
                     values[known], places[known] = z[line, at], at
                     known += groups[at] == group and not np.isnan(z[line, at])
-                if known > 0:
-                    _log_ranks(values[:known], order[:known], room)
+                if known == 0:
+                    continue
+                if known != listed:
+                    for k in range(known):
+                        logs[k] = log((k + 1.0) / known)
+                    listed = known
+                _log_ranks(values[:known], order[:known], room, logs)
                 for k in range(known):
                     found[line, places[k]] = values[k]
     return found
