@@ -10,7 +10,10 @@ from app.quant.panel import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class LowVolatility:
-    """Minus the annualised deviation of the last `lookback` returns."""
+    """Minus the annualised deviation of the last `lookback` returns.
+
+    Ang, Hodrick, Xing and Zhang (2006).
+    """
 
     lookback: int = 60
 
