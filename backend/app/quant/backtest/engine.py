@@ -5,6 +5,7 @@ The days are compiled (`living`). They hand back where money or a corporate acti
 call it. Nothing that is decided at a close is shown a price after it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,7 +18,15 @@ from app.quant.backtest.exact import BILLION, SHARE
 from app.quant.backtest.filling import Terms
 from app.quant.backtest.rules import Fills, Timetable, TradingRules, friction_of
 from app.quant.backtest.simulation import Simulation, Undecided
-from app.quant.backtest.state import FULL_EXPOSURE, Phase, State, Wants, fresh, with_room
+from app.quant.backtest.state import (
+    FULL_EXPOSURE,
+    Phase,
+    State,
+    Wants,
+    fresh,
+    with_positions,
+    with_room,
+)
 from app.quant.backtest.tape import ScoreTable, Tape
 from app.quant.construction import Picked, weigh
 from app.quant.drift import DriftMode
@@ -30,6 +39,15 @@ LARGEST_CAPITAL = Decimal(10) ** 10
 """In USD: beyond it, sums of money leave the integers they are counted in."""
 
 
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """A part of a simulated life with rules of its own."""
+
+    scores: ScoreTable
+    rules: TradingRules
+    timetable: Timetable
+
+
 def simulate(
     tape: Tape, scores: ScoreTable, rules: TradingRules, timetable: Timetable, capital: Decimal
 ) -> Simulation:
@@ -39,12 +57,29 @@ def simulate(
     as it is and is recorded. Raises QuantError for more money than can be counted, or a withdrawal
     of more than there is.
     """
+    return in_turn(tape, (Leg(scores, rules, timetable),), capital)
+
+
+def in_turn(tape: Tape, legs: Sequence[Leg], capital: Decimal) -> Simulation:
+    """One life whose rules change: each leg begins, with the book as it is, in the session after
+    the one before it ends. Its rules are asked at its first close.
+
+    Raises what `simulate` raises, and ValueError for legs that do not follow each other.
+    """
     if not 0 < capital <= LARGEST_CAPITAL:
         raise QuantError(f"A simulation takes more than 0 and at most {LARGEST_CAPITAL:,f} USD.")
-    run = _Run.of(tape, scores, rules, timetable, capital)
-    while (wanted := run.advance()) != Wants.NOTHING:
-        run.serve(Wants(wanted))
-    return run.result()
+    state, payable, undecided = None, None, []
+    for leg in legs:
+        state = _begin(tape, leg, capital) if state is None else _go_on(state, leg)
+        run = _Run.of(tape, leg, _scheduled(state, tape, leg), payable)
+        while (wanted := run.advance()) != Wants.NOTHING:
+            run.serve(Wants(wanted))
+        state, payable = run.state, run.ledger.payable
+        undecided += run.undecided
+    if state is None:
+        raise ValueError("a life has at least one leg")
+    span = legs[0].timetable.first, legs[-1].timetable.last
+    return Simulation.of(tape, span, state, tuple(undecided))
 
 
 @dataclass(slots=True)
@@ -52,7 +87,6 @@ class _Run:
     tape: Tape
     scores: ScoreTable
     rules: TradingRules
-    timetable: Timetable
     state: State
     compiled: living.Rules
     ledger: events.Ledger
@@ -61,31 +95,19 @@ class _Run:
     knows_by_count: bool
 
     @classmethod
-    def of(
-        cls,
-        tape: Tape,
-        scores: ScoreTable,
-        rules: TradingRules,
-        timetable: Timetable,
-        capital: Decimal,
-    ) -> "_Run":
-        compiled = _compiled(rules, timetable)
-        construction = rules.construction
+    def of(cls, tape: Tape, leg: Leg, state: State, payable: events.Payable | None) -> "_Run":
+        construction = leg.rules.construction
+        capped = bool(construction.limits.caps)
         return cls(
             tape,
-            scores,
-            rules,
-            timetable,
-            _begin(tape, rules, timetable, capital),
-            compiled,
-            events.Ledger.of(tape, rules, timetable),
-            (
-                tuple(map(str, np.array(tape.class_names)[tape.classes]))
-                if construction.limits.caps
-                else ()
-            ),
+            leg.scores,
+            leg.rules,
+            state,
+            _compiled(leg.rules, leg.timetable),
+            events.Ledger.of(tape, leg.rules, leg.timetable, payable),
+            tuple(map(str, np.array(tape.class_names)[tape.classes])) if capped else (),
             [],
-            not construction.optimizer.reads_risk and not construction.limits.caps,
+            not construction.optimizer.reads_risk and not capped,
         )
 
     def advance(self) -> int:
@@ -139,31 +161,44 @@ class _Run:
         value = float(now["total"]) / 100.0 * free
         return weigh(known, picked, self.rules.construction, value).weights
 
-    def result(self) -> Simulation:
-        return Simulation.of(self.tape, self.timetable, self.state, tuple(self.undecided))
 
-
-def _begin(tape: Tape, rules: TradingRules, timetable: Timetable, capital: Decimal) -> State:
+def _begin(tape: Tape, leg: Leg, capital: Decimal) -> State:
+    """Nothing but cash."""
     etfs, sessions = tape.panel.close.shape
     state = fresh(
         etfs,
         sessions,
-        positions=rules.construction.selection.num_positions,
+        positions=leg.rules.construction.selection.num_positions,
         classes=len(tape.class_names),
     )
     now = state.now[0]
     now["cash"] = now["total"] = int(capital.scaleb(2))
-    now["column"], now["phase"] = timetable.first, Phase.OPENING
-    lived, schedule = slice(timetable.first, timetable.last + 1), state.schedule
+    now["column"] = leg.timetable.first
+    return state
+
+
+def _go_on(state: State, leg: Leg) -> State:
+    """The same book, in the session after, for other rules."""
+    now = state.now[0]
+    if leg.timetable.first != now["column"] + 1:
+        raise ValueError("a leg begins in the session after the one before it ends")
+    now["column"], now["phase"], now["asking"] = leg.timetable.first, Phase.OPENING, 0
+    return with_positions(state, leg.rules.construction.selection.num_positions)
+
+
+def _scheduled(state: State, tape: Tape, leg: Leg) -> State:
+    """With all that is settled before about the sessions of the leg."""
+    timetable, schedule = leg.timetable, state.schedule
+    lived = slice(timetable.first, timetable.last + 1)
     schedule["asks"][lived] = timetable.asks[lived]
     schedule["asks"][timetable.first] = True
-    schedule["interest_days"][timetable.first + 1 :] = timetable.interest_days[
-        timetable.first + 1 :
-    ]
-    schedule["fall"] = falls(tape, rules.stops)
+    schedule["interest_days"][lived] = timetable.interest_days[lived]
+    if not state.now[0]["decisions"]:  # the first session of all: there was no cash before
+        schedule["interest_days"][timetable.first] = 0
+    schedule["fall"][lived] = falls(tape, leg.rules.stops)[lived]
     schedule["events"][list(events.busy_columns(tape, timetable))] = True
     splits = sorted(tape.splits)
-    starts = np.searchsorted([column for column, _ in splits], np.arange(sessions + 1))
+    starts = np.searchsorted([column for column, _ in splits], np.arange(len(schedule) + 1))
     schedule["splits_from"], schedule["splits_to"] = starts[:-1], starts[1:]
     return state._replace(split_rows=np.array([row for _, row in splits], np.int64))
 

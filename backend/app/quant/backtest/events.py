@@ -7,10 +7,10 @@ whole steps of shares and pays for the rest; a closure pays for all.
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -29,6 +29,9 @@ from app.quant.backtest.state import ORDER, State, Why, with_room
 from app.quant.backtest.tape import Event, EventKind, Tape
 from app.quant.errors import QuantError
 
+Payable: TypeAlias = defaultdict[int, list[tuple[int, int]]]
+"""By the column in which they are paid: the row and the cents of dividends that were earned."""
+
 
 class Overdrawn(QuantError):
     """More is to be withdrawn than there is in cash."""
@@ -36,21 +39,21 @@ class Overdrawn(QuantError):
 
 @dataclass(slots=True)
 class Ledger:
-    """Handles the openings of `busy_columns`; `payable` are dividends earned and not yet paid."""
+    """Handles the openings of `busy_columns`; `payable` are dividends not yet paid."""
 
     rules: TradingRules
     timetable: Timetable
     events: dict[int, list[Event]]
-    payable: defaultdict[int, list[tuple[int, int]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    payable: Payable
 
     @classmethod
-    def of(cls, tape: Tape, rules: TradingRules, timetable: Timetable) -> "Ledger":
+    def of(
+        cls, tape: Tape, rules: TradingRules, timetable: Timetable, payable: Payable | None
+    ) -> "Ledger":
         found: defaultdict[int, list[Event]] = defaultdict(list)
         for event in tape.events:
             found[event.column].append(event)
-        return cls(rules, timetable, dict(found))
+        return cls(rules, timetable, dict(found), payable or defaultdict(list))
 
     def open_session(self, state: State, terms: Terms, tape: Tape) -> State:
         """What falls on the opening of the session; the state may need more room for trades.
@@ -169,7 +172,7 @@ class Ledger:
 
 def busy_columns(tape: Tape, timetable: Timetable) -> Iterator[int]:
     """The columns at whose opening something may happen to a book."""
-    inside = range(timetable.first + 1, timetable.last + 1)
+    inside = range(timetable.first, timetable.last + 1)
     yield from (column for column in timetable.flows if column in inside)
     for event in tape.events:
         yield from (column for column in {event.column, event.paid} if column in inside)

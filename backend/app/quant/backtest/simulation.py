@@ -8,7 +8,6 @@ from functools import cached_property
 import numpy as np
 
 from app.quant.backtest.exact import SHARE
-from app.quant.backtest.rules import Timetable
 from app.quant.backtest.state import Because, Record, Records, State, Why
 from app.quant.backtest.tape import Tape
 from app.quant.costs import Side
@@ -76,13 +75,13 @@ class Simulation:
 
     @classmethod
     def of(
-        cls, tape: Tape, timetable: Timetable, state: State, undecided: tuple[Undecided, ...]
+        cls, tape: Tape, span: tuple[int, int], state: State, undecided: tuple[Undecided, ...]
     ) -> "Simulation":
-        now = state.now[0]
-        lived = slice(timetable.first, timetable.last + 1)
+        """Of a life from the first to the last column of `span`."""
+        now, lived = state.now[0], slice(span[0], span[1] + 1)
         return cls(
             tape=tape,
-            first=timetable.first,
+            first=span[0],
             sessions=tape.panel.sessions[lived],
             days=state.days[lived],
             trades=state.trades[: now["trades"]],

@@ -285,3 +285,15 @@ def with_room(state: State) -> State:
     trades = np.zeros(len(state.trades) + most, TRADE)
     trades[: len(state.trades)] = state.trades
     return state._replace(trades=trades)
+
+
+def with_positions(state: State, positions: int) -> State:
+    """The same for rules that hold another number of names; weights are to be asked for anew."""
+    orders = np.zeros(len(state.etfs) + positions, ORDER)
+    waiting = state.now[0]["orders"]
+    orders[:waiting] = state.orders[:waiting]
+    return state._replace(
+        picks=np.zeros(positions, PICK),
+        by_count=np.full((positions + 1, positions), np.nan),
+        orders=orders,
+    )
