@@ -157,7 +157,8 @@ class Ledger:
         known = column if at_open else column + 1
         reference = market_price(self._prices(tape)[row], column)
         barred = column - int(state.etfs[row]["stopped"]) <= self.rules.stops.cooldown_sessions
-        if barred or not reference or market.closed[row] <= column:
+        has_bar = reference and tape.panel.close[row, column] > 0
+        if barred or not has_bar or market.closed[row] <= column:
             return
         liquidity = liquidity_of(market, row, known)
         ordered = affordable(terms, min(cents, int(now["cash"])), reference, liquidity)
