@@ -22,6 +22,8 @@ JOURNEY: dict[str, dict[str, Entry]] = {
     "Start": {
         "up": Entry("up", "Start everything, and stop it with Ctrl-C."),
         "serve": Entry("serve", "Run the HTTP interface alone, in the foreground."),
+        "worker": Entry("worker", "Do jobs, in the foreground."),
+        "beat": Entry("beat", "Have the jobs of lost workers done by others."),
         "doctor": Entry("doctor", "Say what is wrong with this installation."),
     },
     "Market": {
@@ -40,6 +42,7 @@ JOURNEY: dict[str, dict[str, Entry]] = {
         "alerts": Entry("alerts", "List what the owner of the portfolios should know."),
     },
     "Upkeep": {
+        "jobs": Entry("jobs", "List, show, watch and cancel what takes its time."),
         "db": Entry("database", "Migrate, back up, restore and check the database."),
     },
 }

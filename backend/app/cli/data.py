@@ -10,13 +10,22 @@ import typer
 from app.cli import data_actions
 from app.cli.app import new_app
 from app.cli.asking import given
-from app.cli.output import describe_age, plainly, print_json, print_json_of, print_line, print_table
+from app.cli.following import BackgroundOption, asked_for
+from app.cli.output import (
+    describe_age,
+    plainly,
+    print_json,
+    print_json_of,
+    print_line,
+    print_table,
+)
 from app.cli.progress import bars
 from app.cli.runtime import Context, JsonOption, MarketOption, run
 from app.market_data.validation import Reason
+from app.models import Job
 from app.schemas.base import Input, Ticker
-from app.schemas.data import DataStatus, MarketStatus, QuarantineList
-from app.services import data_issues, data_status, importing, updating
+from app.schemas.data import DataStatus, MarketStatus, QuarantineList, Refreshed
+from app.services import data_issues, data_status, importing, refreshing, updating
 from app.services.arrivals import SeriesReport
 from app.services.deliveries import NamedFiles
 from app.services.session_close import Closed
@@ -91,6 +100,36 @@ async def _import(context: Context, *, market: str, named: NamedFiles, traded: b
         return await updating.update(
             resources.sessions, resources.market_data, files, now=context.now, progress=progress
         )
+
+
+@app.command("update")
+def bring_up_to_date(
+    *, market: MarketOption = None, background: BackgroundOption = False, json: JsonOption = False
+) -> None:
+    """Bring a market up to date: score, mark every portfolio, fill orders and check stops.
+
+    A job: while an update of the market is under way, that one is shown.
+    """
+
+    async def submit(context: Context) -> Job:
+        resources = context.resources
+        chosen = market or await resources.market_data.default_market(context.session)
+        return await refreshing.submit(context.session, resources.owner_id, chosen, now=context.now)
+
+    answer = asked_for(submit, background=background)
+    if json:
+        print_json(answer)
+    elif answer.result is not None:
+        _show_refreshed(Refreshed.model_validate(answer.result, strict=False))
+
+
+def _show_refreshed(found: Refreshed) -> None:
+    print_line(f"Up to date: {describe_age(found)}.")
+    print_line(
+        f"Scored {found.sessions_scored} sessions. Marked {found.portfolios} portfolios. "
+        f"Corporate actions booked: {found.actions}. Orders filled: {found.fills}. "
+        f"Stops fired: {found.stops}. Alerts: {found.alerts}. Failures: {found.failures}."
+    )
 
 
 def _show_update(update: Update) -> None:

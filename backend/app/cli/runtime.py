@@ -77,12 +77,19 @@ class Context:
 def run(command: Callable[[Context], Awaitable[Result]]) -> Result:
     """Run a command to its end; its result may be printed only after the commit."""
 
-    async def inside(settings: Settings) -> Result:
-        async with (
-            open_resources(settings) as resources,
-            unit_of_work(resources.sessions) as session,
-        ):
+    async def in_one_transaction(resources: Resources) -> Result:
+        async with unit_of_work(resources.sessions) as session:
             return await command(Context(resources, session, utc_now()))
+
+    return with_resources(in_one_transaction)
+
+
+def with_resources(command: Callable[[Resources], Awaitable[Result]]) -> Result:
+    """The same for a command of several transactions."""
+
+    async def inside(settings: Settings) -> Result:
+        async with open_resources(settings) as resources:
+            return await command(resources)
 
     with failures_in_one_sentence(), schema.ready(Settings.load()) as settings:
         return asyncio.run(inside(settings))

@@ -1,5 +1,6 @@
 """Settings: environment or `.env`, typed, checked once at start."""
 
+import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -9,7 +10,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.core.errors import Misconfigured
 
-ROOT = Path(__file__).resolve().parents[3]
+BACKEND = Path(__file__).resolve().parents[2]
+ROOT = BACKEND.parent
 """The folder of the start-up script."""
 
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -40,6 +42,18 @@ class Settings(BaseSettings):
     default_slippage_pct: Annotated[float, Field(ge=0, le=0.1, allow_inf_nan=False)] = 0.0005
     default_stop_loss_pct: Fraction = 0.12
     use_vix_adjustment: bool = True
+
+    def handed_on(self) -> dict[str, str]:
+        """The environment of a process that we start: ours, with what we know better."""
+        urls = {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
+        known = {name: url.get_secret_value() for name, url in urls.items() if url is not None}
+        return {
+            **os.environ,  # noqa: TID251 handed on, not read
+            **known,
+            "DATA_DIR": str(self.data_dir.absolute()),
+            "PORT": str(self.port),
+            "PYTHONPATH": str(BACKEND),
+        }
 
     @field_validator("cors_origins", mode="before")
     @classmethod

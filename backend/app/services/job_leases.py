@@ -15,12 +15,16 @@ from sqlalchemy import exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from app.core import bell
 from app.core.database import Sessions, unit_of_work
 from app.core.errors import ETFTraderError
 from app.models import Job, JobState
 
 LEASE = timedelta(seconds=60)
 """Longer than anything may keep a worker from renewing, the database's recovery included."""
+
+AT_ONCE = 50
+"""More than there are processes on a machine: one of so many is free for each of them."""
 
 
 class LostLease(ETFTraderError):
@@ -90,9 +94,9 @@ async def _begin_whole(
 
 
 async def waiting(session: AsyncSession, whole: int) -> Sequence[int]:
-    """The chunks of a job that wait, or the job itself after them, in order."""
+    """The first chunks of a job that wait, or the job itself after them, in order."""
     query = select(Job.id).where(_CLAIMABLE, or_(Job.id == whole, Job.parent_id == whole))
-    return (await session.scalars(query.order_by(Job.id))).all()
+    return (await session.scalars(query.order_by(Job.id).limit(AT_ONCE))).all()
 
 
 async def renew(
@@ -135,5 +139,6 @@ async def writing(sessions: Sessions, lease: Lease) -> AsyncIterator[tuple[Async
 
 async def put_back(sessions: Sessions, lease: Lease) -> None:
     """Let others do it: this process is asked to end."""
-    async with writing(sessions, lease) as (_, job):
+    async with writing(sessions, lease) as (session, job):
         job.put_back(counted=False)
+        bell.ring_after_commit(session.info, job.id)

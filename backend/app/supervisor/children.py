@@ -8,12 +8,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from app.core import embedded
 from app.core.embedded import EmbeddedServerFailed, Progress, Server
 
-BACKEND = Path(__file__).resolve().parents[2]
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 SECONDS_OF_HEALTH = 60.0
@@ -69,7 +67,7 @@ class Child:
         command = (sys.executable, "-m", "app.supervisor.tied", str(self.ties.pipe))
         self._process = subprocess.Popen(
             (*command, self.program.module, *self.program.arguments),
-            env={**self.environment, "PYTHONPATH": str(BACKEND)},
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
             pass_fds=(self.ties.pipe, self.ties.lock),
@@ -98,17 +96,29 @@ class Child:
         self._start_at = time.monotonic() + self._pause
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
-    def stop(self) -> None:
-        """Ask it to end, wait, and end it if it does not."""
+    def ask_to_end(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+
+    def make_end(self, deadline: float) -> None:
+        """Wait until this moment of the monotonic clock, then end it if it still runs."""
         if self._process is None:
             return
-        self._process.terminate()
         try:
-            self._process.wait(SECONDS_TO_STOP)
+            self._process.wait(max(deadline - time.monotonic(), 0.0))
         except subprocess.TimeoutExpired:
             self.progress(f"{self.program.name} does not stop; ending it.")
             self._process.kill()
             self._process.wait()
+
+
+def stop(running: Sequence[Child]) -> None:
+    """Ask all to end, wait, and end those that do not."""
+    for child in running:
+        child.ask_to_end()
+    deadline = time.monotonic() + SECONDS_TO_STOP
+    for child in running:
+        child.make_end(deadline)
 
 
 @dataclass

@@ -1,11 +1,10 @@
 """`etftrader up`: everything an installation runs, started, watched and stopped in order."""
 
 import http.client
-import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import NoReturn
@@ -48,8 +47,9 @@ def up(
     """Run an installation until SIGINT or SIGTERM.
 
     Starts PostgreSQL and Valkey where no URL is configured, migrates, calls `prepare` with
-    settings that name both servers, starts the API, prints the address once it is ready, and starts
-    again what dies. Raises `ETFTraderError` with one sentence if something cannot start.
+    settings that name both servers, starts the API, prints the address once it is ready, starts
+    the worker and its beat, and starts again what dies. Raises `ETFTraderError` with one sentence
+    if something cannot start.
     """
     home = Home(settings.data_dir.absolute())
     home.create()
@@ -66,13 +66,11 @@ def up(
             migrations.upgrade(_secret(settings.database_url))
             prepare(settings)
             ties = stack.enter_context(children.ties(lock))
-            environment = _environment(settings)
             running = [
-                Child(program, environment, ties, progress)
+                Child(program, settings.handed_on(), ties, progress)
                 for program in _programs(settings, application)
             ]
-            for child in reversed(running):
-                stack.callback(child.stop)
+            stack.callback(children.stop, running)
             stack.callback(progress, "Stopping ...")
             _wait_until_ready(running[0], settings, progress)
             progress(f"ETFTrader is ready at {address} (Ctrl-C stops it).")
@@ -116,18 +114,9 @@ def _programs(settings: Settings, application: str) -> tuple[Program, ...]:
             *("--timeout-graceful-shutdown", "10"),
         ),
     )
-    return (api,)
-
-
-def _environment(settings: Settings) -> Mapping[str, str]:
-    """Ours, with what we know better."""
-    return {
-        **os.environ,  # noqa: TID251 handed on, not read
-        "DATABASE_URL": _secret(settings.database_url),
-        "REDIS_URL": _secret(settings.redis_url),
-        "DATA_DIR": str(settings.data_dir.absolute()),
-        "PORT": str(settings.port),
-    }
+    worker = Program("The worker", "app.workers", ("worker",))
+    beat = Program("The worker's beat", "app.workers", ("beat",))
+    return api, worker, beat
 
 
 def _wait_until_ready(api: Child, settings: Settings, progress: Progress) -> None:

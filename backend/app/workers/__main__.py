@@ -4,6 +4,7 @@ import sys
 
 from app.core.config import Settings
 from app.workers import serving
+from app.workers.process import cores
 from app.workers.registry import HANDLERS
 
 
@@ -12,7 +13,7 @@ def main() -> None:
     if sys.argv[1] == "beat":
         served.beat()
     else:
-        served.work(serving.processes_by_default())
+        served.work(cores())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """One worker process: one event loop and one set of resources for all of its jobs."""
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
@@ -14,6 +15,11 @@ from app.core.errors import Unavailable
 T = TypeVar("T")
 
 log = structlog.get_logger()
+
+
+def cores() -> int:
+    """Those that this process may use; more processes than that only wait for each other."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class WorkerProcess:

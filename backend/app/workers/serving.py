@@ -65,6 +65,7 @@ class Serving:
     upkeep: Upkeep = UPKEEPING
     _stopping: _Flag = field(default_factory=_Flag)
     _process: WorkerProcess | None = None
+    _parent: int = 0
 
     def work(self, processes: int) -> None:
         """Do jobs until SIGINT or SIGTERM; jobs under way are put back where they can be."""
@@ -122,15 +123,20 @@ class Serving:
             _secret(self.settings), socket_connect_timeout=0.5, socket_timeout=0.5
         )
         for signal, act in (
-            (signals.worker_process_init, lambda: setattr(self, "_process", self._new_process())),
+            (signals.worker_process_init, self._open),
             (signals.worker_process_shutdown, self._close),
             (signals.worker_shutting_down, self._stopping.set),
             (signals.heartbeat_sent, lambda: heartbeat.listening(client)),
         ):
             signal.connect(_ignoring_arguments(act), weak=False)
 
-    def _new_process(self) -> WorkerProcess:
-        return WorkerProcess(self.settings)
+    def _open(self) -> None:
+        self._process = WorkerProcess(self.settings)
+        self._parent = os.getppid()
+
+    def _is_stopping(self) -> bool:
+        """Asked to end, or left alone by a parent that was killed."""
+        return self._stopping.is_set() or os.getppid() != self._parent
 
     def _close(self) -> None:
         if self._process is not None:
@@ -140,7 +146,7 @@ class Serving:
         assert self._process is not None
         self._process.run(
             lambda resources: running.run(
-                Workshop(resources, self.handlers, self.timing, self._stopping.is_set), job_id
+                Workshop(resources, self.handlers, self.timing, self._is_stopping), job_id
             )
         )
 
@@ -151,11 +157,6 @@ class Serving:
                 resources.sessions, now=utc_now(), patience=self.upkeep.patience
             )
         )
-
-
-def processes_by_default() -> int:
-    """One for each core that we may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def _secret(settings: Settings) -> str:
