@@ -134,7 +134,7 @@ class Job(Base):
 
     def put_back(self, *, counted: bool) -> None:
         """To the queue; `counted`: the attempt that ends here was one."""
-        self.state = JobState.QUEUED
+        self.state, self.step, self.message = JobState.QUEUED, None, None
         self.attempt -= 0 if counted else 1
         self._drop_lease()
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import redis
 
 from app.core import embedded
 from app.core.embedded import Home, PostgreSQL, Valkey, process
@@ -73,6 +74,17 @@ class Installation:
         finally:
             connection.close()
 
+    def worker(self, up: int) -> int | None:
+        """The process of the worker, found among the children of `up`."""
+        children = Path(f"/proc/{up}/task/{up}/children").read_text().split()
+        commands = {int(pid): Path(f"/proc/{pid}/cmdline") for pid in children}
+        found = (pid for pid, path in commands.items() if b"app.workers\0worker" in _read(path))
+        return next(found, None)
+
+    def hears_a_worker(self) -> bool:
+        with redis.Redis.from_url(Valkey(Home(self.data_dir)).url) as client:
+            return bool(client.exists("etftrader:worker"))
+
     def servers(self) -> list[int | None]:
         home = Home(self.data_dir)
         return [process.listener(server.socket) for server in (PostgreSQL(home), Valkey(home))]
@@ -126,6 +138,25 @@ def test_a_killed_part_comes_back(installation: Installation, part: str) -> None
         assert killed is not None
         os.kill(killed, signal.SIGKILL)
         wait_until(_another(find, killed))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for the worker in /proc")
+def test_a_worker_is_heard_and_comes_back(installation: Installation) -> None:
+    with installation.up() as up:
+        wait_until(lambda: installation.worker(up.pid) is not None)
+        wait_until(installation.hears_a_worker)
+        killed = installation.worker(up.pid)
+        assert killed is not None
+        os.kill(killed, signal.SIGKILL)
+        wait_until(_another(lambda: installation.worker(up.pid), killed))
+
+
+def _read(path: Path) -> bytes:
+    """Empty where the process has ended meanwhile."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 def _another(find: Callable[[], int | None], before: int) -> Callable[[], bool]:
