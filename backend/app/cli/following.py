@@ -61,11 +61,13 @@ async def _follow(resources: Resources, job_id: int) -> JobRead:
         with bars() as progress:
             while True:
                 job = await _read(resources, job_id)
-                _draw(job, progress)
                 if job.state in ENDED:
+                    _draw(job, progress)
                     return job
                 if here is None and not await resources.cache.hears_a_worker():
+                    say(f"No worker is up: job {job.id} is done here.")
                     here = asyncio.create_task(_do(resources, job))
+                _draw(job, progress)
                 await _a_moment(here)
     except asyncio.CancelledError:
         say(

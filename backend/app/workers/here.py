@@ -7,7 +7,8 @@ import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
 import structlog
@@ -78,14 +79,24 @@ def _further(settings: Settings, job_id: int, count: int, *, program: str) -> It
     """More processes that take part, for as long as the block; they end with us."""
     with ExitStack() as stack:
         started = [stack.enter_context(_start(settings, job_id, program)) for _ in range(count)]
+        ended = False
         try:
             yield
-        except BaseException:
-            for process in started:
-                _let_finish(process)
-            raise
-        for process in started:
-            process.kill()  # the job has ended: none of them holds anything
+            ended = True
+        finally:
+            _stop(started, at_once=ended)  # when the job has ended none of them holds anything
+
+
+def _stop(started: Sequence[subprocess.Popen[bytes]], *, at_once: bool) -> None:
+    deadline = time.monotonic() + (0 if at_once else SECONDS_TO_STOP)
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.close()
+    for process in started:
+        try:
+            process.wait(max(deadline - time.monotonic(), 0.0))
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
 def _start(settings: Settings, job_id: int, program: str) -> subprocess.Popen[bytes]:
@@ -96,15 +107,6 @@ def _start(settings: Settings, job_id: int, program: str) -> subprocess.Popen[by
         stdin=subprocess.PIPE,
         start_new_session=True,
     )
-
-
-def _let_finish(process: subprocess.Popen[bytes]) -> None:
-    assert process.stdin is not None
-    process.stdin.close()
-    try:
-        process.wait(SECONDS_TO_STOP)
-    except subprocess.TimeoutExpired:
-        process.kill()
 
 
 def main(handlers: Mapping[str, Handler]) -> None:

@@ -27,6 +27,7 @@ SAME = {
         "/api/factors/recommendations?num_positions=10&optimizer=mvo"
     ),
     "data status": "/api/data/status",
+    "jobs list": "/api/jobs",
     "data issues": "/api/data/quarantine",
     "data actions --ticker aaa": "/api/data/actions?ticker=AAA",
 }
