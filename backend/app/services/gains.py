@@ -1,13 +1,14 @@
 """The realised gains of a portfolio, from what its ledger says of the lots that were closed."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core import calendar
 from app.core.csv_text import csv_text
 from app.core.money import ZERO, plain
 from app.market_data.snapshot import MarketSnapshot
@@ -38,6 +39,11 @@ async def realised(
     """Every lot that was closed, or those sold in `year`; wash sales look at the whole life."""
     entries = await ledger_reading.read(session, portfolio.id)
     splits = _Splits.of(market)
+    noted = {
+        (entry.etf_id, entry.session): entry.sequence
+        for entry in reversed(entries)
+        if entry.kind == EntryKind.SPLIT
+    }
     disposals = [
         Disposal(
             entry.sequence,
@@ -45,7 +51,7 @@ async def realised(
             entry.session,
             entry.amount,
             entry.closed_lots,
-            splits.since(entry.etf_id, entry.session),
+            splits.since(entry.etf_id, entry.session) * splits.learned_after(entry, noted),
         )
         for entry in entries
         if entry.etf_id is not None and entry.closed_lots
@@ -92,7 +98,8 @@ def form_8949(found: GainList) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Splits:
-    """The splits of a market by ETF; none where its prices are adjusted already."""
+    """The splits of a market by ETF, each with its first session; none where its prices are
+    adjusted already."""
 
     of_etf: dict[int, list[tuple[date, Fraction]]]
 
@@ -102,14 +109,30 @@ class _Splits:
         for action in () if market.adjusted_only else market.actions:
             if action.kind == ActionKind.SPLIT and action.value is not None:
                 ratio = valuation.exact_ratio(action.value)
-                found.setdefault(action.etf_id, []).append((action.ex_date, ratio))
+                found.setdefault(action.etf_id, []).append(
+                    (calendar.next_session(action.ex_date - timedelta(days=1)), ratio)
+                )
         return cls(found)
 
     def since(self, etf_id: int, day: date) -> Fraction:
         """How many of the latest shares one share of that day has become."""
         ratio = Fraction(1)
-        for ex_date, each in self.of_etf.get(etf_id, ()):
-            if ex_date > day:
+        for session, each in self.of_etf.get(etf_id, ()):
+            if session > day:
+                ratio *= each
+        return ratio
+
+    def learned_after(
+        self, sale: Recorded, noted: Mapping[tuple[int | None, date], int]
+    ) -> Fraction:
+        """How many shares of its day one that was sold stands for: another number than one where a
+        split that was over by then had not reached the book. `noted` are the first sequences at
+        which it did, by ETF and session."""
+        ratio = Fraction(1)
+        for session, each in self.of_etf.get(sale.etf_id or 0, ()):
+            is_old = any(lot.acquired_on < session for lot in sale.closed_lots or ())
+            known = noted.get((sale.etf_id, session))
+            if session <= sale.session and is_old and (known is None or known > sale.sequence):
                 ratio *= each
         return ratio
 

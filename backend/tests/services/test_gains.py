@@ -135,6 +135,36 @@ async def test_shares_bought_after_a_split_replace_as_many_old_ones(
     assert line.disallowed == 50
 
 
+@pytest.mark.parametrize("kept", [10, 0])
+async def test_shares_sold_before_their_split_was_learned_of_are_old_ones(
+    session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio, kept: int
+) -> None:
+    """50 old shares are 100 new ones, of which 30 new ones replace 30 %."""
+    etf_id = market.etfs[market.row("AAA")].id
+    split = Action(-1, etf_id, date(2025, 6, 9), ActionKind.SPLIT, Decimal(2))
+    entries = [
+        trade(market, "AAA", 50 + kept, f"{100 * (50 + kept)}.00", "2024-05-01"),
+        trade(market, "AAA", -50, "4500.00", "2025-06-10"),
+    ]
+    if kept:
+        noted = Entry(
+            EntryKind.SPLIT,
+            split.ex_date,
+            Decimal(0),
+            "test",
+            "test",
+            etf_id=etf_id,
+            quantity=Decimal(kept),
+            price=Decimal(45),
+        )
+        entries.append(noted)
+    await book(session, portfolio, *entries, trade(market, "AAA", 30, "1350.00", "2025-06-12"))
+    after = replace(market, actions=(split,), adjusted_only=False)
+    (line,) = (await told(session, after, portfolio)).lines
+    assert [each.quantity for each in line.replaced_by] == [15]
+    assert (line.gain, line.disallowed) == (-500, 150)
+
+
 async def test_a_fraction_paid_out_in_a_split_is_a_sale(
     session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio
 ) -> None:
