@@ -115,9 +115,8 @@ class Client:
 
     async def _misuse(self, record: Record) -> None:
         """Send another body under the key, which must be refused if the key is taken."""
-        other = record.instruction.body + b" "
         if record.acknowledged and record.instruction.kind is not Kind.FAULTY:
-            answer = await self._post(record.instruction, other)
+            answer = await self._post(record.instruction, record.instruction.otherwise)
             if answer is not None:
                 self._journal.misused.append(answer)
 

@@ -67,6 +67,16 @@ class Instruction:
         fields: dict[str, str] = json.loads(self.body)
         return fields
 
+    @property
+    def otherwise(self) -> bytes:
+        """A body that asks for something else."""
+        if self.kind is Kind.REBALANCE:
+            return b'{"execute": true}'
+        name = next(each for each in ("amount", "quantity", "notional") if each in self.asked)
+        digits = self.asked[name].removeprefix("-")
+        sign = "-" if digits != self.asked[name] else ""
+        return _json(self.asked | {name: f"{sign}1{digits}"})
+
 
 def instructions(portfolio_ids: Sequence[int], seed: int) -> Iterator[Instruction]:
     """Without end; the same ones for the same seed."""
