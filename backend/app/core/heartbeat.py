@@ -21,6 +21,11 @@ def listening(client: redis.Redis) -> None:
         log.warning("heartbeat_not_heard", error=type(error).__name__)
 
 
+def is_heard_by(client: redis.Redis) -> bool:
+    """Raises RedisError or OSError."""
+    return bool(client.exists(_KEY))
+
+
 async def is_heard(client: redis.asyncio.Redis) -> bool:
     """False too where Redis does not answer: no bell reaches a worker then."""
     try:

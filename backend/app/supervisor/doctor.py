@@ -16,7 +16,7 @@ from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from app.core import calendar, embedded, migrations
+from app.core import calendar, embedded, heartbeat, migrations
 from app.core.config import Settings
 from app.core.embedded import EmbeddedServerFailed, Home, Valkey
 from app.services import freshness
@@ -197,12 +197,24 @@ def _redis(settings: Settings, home: Home) -> Iterator[Finding]:
     try:
         with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as client:
             client.ping()
+            heard = heartbeat.is_heard_by(client)
     except (redis.RedisError, OSError) as error:
         yield _bad(
             "Redis", f"Redis does not answer ({error}): check REDIS_URL. Answers are slower."
         )
     else:
         yield _good("Redis", "Redis answers.")
+        yield _worker(heard=heard)
+
+
+def _worker(*, heard: bool) -> Finding:
+    if heard:
+        return _good("Worker", "A worker does jobs.")
+    return _poor(
+        "Worker",
+        "No worker is heard: jobs asked for over HTTP wait, and commands do theirs themselves. "
+        "'etftrader up' runs one, and so does 'etftrader worker'.",
+    )
 
 
 def _valkey_program() -> Iterator[Finding]:

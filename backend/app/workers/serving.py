@@ -6,18 +6,21 @@ nothing that runs: what is lost with it is rung for again from the table of jobs
 
 import mmap
 import os
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from logging import getLogger
 from typing import Any
 
 import redis
+import structlog
 from celery import Celery, signals
 
-from app.core import heartbeat
+from app.core import heartbeat, logging
 from app.core.bell import JOBS, REAP, RUN_JOB, UPKEEP
-from app.core.celery_app import new_celery
+from app.core.celery_app import TRANSPORT_FAULTS, new_celery
 from app.core.clock import utc_now
 from app.core.config import Settings
 from app.services import job_reaping
@@ -29,6 +32,9 @@ from app.workers.running import Workshop
 JOBS_PER_PROCESS = 500
 """After which a process is replaced: what libraries leak stays small."""
 SECONDS_TO_FORK = 30.0
+SECONDS_WITHOUT_REDIS = 2.0
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,7 @@ class Serving:
 
     def work(self, processes: int) -> None:
         """Do jobs until SIGINT or SIGTERM; jobs under way are put back where they can be."""
+        logging.configure(self.settings.log_level)
         celery = self._celery()
         celery.task(name=RUN_JOB)(self._run_job)
         celery.task(name=REAP)(self._reap)
@@ -86,8 +93,20 @@ class Serving:
             ).start()
 
     def beat(self) -> None:
-        """Ask for upkeep at its times; of several beats one is awake."""
-        self._celery().Beat(quiet=True, loglevel="WARNING", max_interval=5).run()
+        """Ask for upkeep at its times; of several beats one is awake.
+
+        Celery's ends when it loses Redis, and is made anew here until it has it back.
+        """
+        logging.configure(self.settings.log_level)
+        getLogger("celery.beat").disabled = True  # what it has to say is one line here
+        while True:
+            try:
+                self._celery().Beat(quiet=True, loglevel="WARNING", max_interval=5).run()
+            except TRANSPORT_FAULTS as error:
+                log.warning("beat_without_redis", error=type(error).__name__)
+                time.sleep(SECONDS_WITHOUT_REDIS)
+            else:
+                return
 
     def _celery(self) -> Celery:
         url = _secret(self.settings)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from app.core import embedded
+from app.core import embedded, heartbeat
 from app.core.embedded import Home, PostgreSQL, Valkey, process
 from app.supervisor import turn
 from tests.core.test_embedded import wait_until
@@ -83,7 +83,7 @@ class Installation:
 
     def hears_a_worker(self) -> bool:
         with redis.Redis.from_url(Valkey(Home(self.data_dir)).url) as client:
-            return bool(client.exists("etftrader:worker"))
+            return heartbeat.is_heard_by(client)
 
     def servers(self) -> list[int | None]:
         home = Home(self.data_dir)

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,14 +161,18 @@ async def test_processes_killed_at_each_step_and_messages_sent_thrice_change_not
     assert died_at(tmp_path) == set(STEPS)
 
 
-async def test_a_worker_that_is_killed_as_a_whole_changes_nothing(
-    workers: Workers, resources: Resources, tmp_path: Path
+@pytest.mark.parametrize("kill", [os.kill, os.killpg], ids=["alone", "with its processes"])
+async def test_a_worker_that_is_killed_changes_nothing(
+    workers: Workers,
+    resources: Resources,
+    tmp_path: Path,
+    kill: Callable[[int, int], None],
 ) -> None:
     job, names = await submit_traces(resources, 8, tmp_path, seconds=0.1)
     await begun(workers, resources, job, 1)
     pid = workers.worker.pid
     assert pid is not None
-    os.killpg(pid, signal.SIGKILL)
+    kill(pid, signal.SIGKILL)
     await is_done_once(workers, resources, job, names)
 
 
