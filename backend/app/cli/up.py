@@ -21,7 +21,7 @@ PortOption = Annotated[
 
 @app.command()
 def up(port: PortOption = None) -> None:
-    """Start the database, the cache and the HTTP interface; Ctrl-C stops all of it in order.
+    """Start the database, the cache, the HTTP interface and the worker; Ctrl-C stops all of it.
 
     The first start makes a simulated market and a demo portfolio, so that there is something to
     see. DATA_DIR and --port make a second, independent installation.
