@@ -15,6 +15,7 @@ from app.api.guards import AnySlash, BodyLimit, LocalOnly
 from app.api.warming import warm_up
 from app.bootstrap import Resources, open_resources
 from app.core.config import Settings
+from app.core.version import VERSION
 
 DESCRIPTION = """
 A multi-factor strategy over ETFs: scores, proposals, paper trades, performance and risk.
@@ -42,7 +43,7 @@ def create_app(settings: Settings) -> FastAPI:
     # Its pages /docs and /redoc take their scripts from the installed package: no internet needed.
     app = FastAPIOffline(
         title="ETFTrader",
-        version="0.1.0",
+        version=VERSION,
         description=DESCRIPTION,
         lifespan=lifespan,
         debug=False,

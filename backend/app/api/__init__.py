@@ -2,6 +2,7 @@
 
 from app.api import (
     alerts,
+    backtests,
     data,
     factors,
     health,
@@ -29,6 +30,7 @@ ROUTERS = (
     risk.router,
     stops.router,
     alerts.router,
+    backtests.router,
     data.router,
     jobs.router,
 )

@@ -8,7 +8,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from app.cli.app import new_app
-from app.cli.version import VERSION
+from app.core.version import VERSION
 
 
 class Entry(NamedTuple):
@@ -40,6 +40,9 @@ JOURNEY: dict[str, dict[str, Entry]] = {
         "risk": Entry("risk", "Show stops, drawdown and the risk of what is held."),
         "stops": Entry("stops", "Say which stops would fire, and act on them."),
         "alerts": Entry("alerts", "List what the owner of the portfolios should know."),
+    },
+    "Research": {
+        "backtest": Entry("backtest", "Live through past sessions by any rules, and judge it."),
     },
     "Upkeep": {
         "jobs": Entry("jobs", "List, show, watch and cancel what takes its time."),

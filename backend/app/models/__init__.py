@@ -1,6 +1,7 @@
 """The tables; importing this package registers all of them with `Base.metadata`."""
 
 from app.models.alert import Alert, AlertKind
+from app.models.backtest import Backtest, BacktestSource, owned_backtest
 from app.models.corporate_action import ActionKind, CorporateAction
 from app.models.data_import import DataImport
 from app.models.etf import Etf
@@ -37,6 +38,8 @@ __all__ = [
     "ActionKind",
     "Alert",
     "AlertKind",
+    "Backtest",
+    "BacktestSource",
     "CorporateAction",
     "DataImport",
     "EntryKind",
@@ -67,6 +70,7 @@ __all__ = [
     "TaxLot",
     "TimeInForce",
     "User",
+    "owned_backtest",
     "owned_job",
     "owned_portfolio",
 ]

@@ -14,6 +14,7 @@ class JobKind(StrEnum):
     """What can be asked for; `app.workers.registry` says who does it."""
 
     DATA_UPDATE = "data_update"
+    BACKTEST = "backtest"
 
 
 class JobState(StrEnum):

@@ -73,6 +73,17 @@ class DividendDay(_Choice):
     PAY_DATE = "pay_date"
 
 
+class Schedule(_Choice):
+    """At the close of which sessions the rules are asked: the first of each period, or, with
+    `drift`, when the book has left the bands around its last targets."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+    QUARTERLY = "quarterly"
+    DRIFT = "drift"
+
+
 Lax = Field(strict=False)
 
 

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 
 from app.models import JobKind
-from app.workers import data_update
+from app.workers import backtest, data_update
 from app.workers.context import Handler
 
 HANDLERS: Mapping[str, Handler] = {
+    JobKind.BACKTEST: backtest.handle,
     JobKind.DATA_UPDATE: data_update.handle,
 }

@@ -1,0 +1,233 @@
+"""`etftrader backtest`: live through past sessions by any rules, and judge what came of it."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli import backtest_tables as tables
+from app.cli.app import new_app
+from app.cli.asking import SetOption, given, settings_from, typed
+from app.cli.output import print_json, print_json_of
+from app.cli.runtime import MAX_ID, Context, JsonOption, MarketOption, run
+from app.cli.saving import ForceOption, require_free, save
+from app.core.csv_text import csv_text
+from app.quant.backtest.rules import Fills
+from app.schemas.backtest import (
+    BacktestCreate,
+    BacktestFilter,
+    BacktestItem,
+    BacktestRead,
+    BacktestTrade,
+    ComparisonRead,
+    EvidenceRead,
+    Withdrawal,
+)
+from app.schemas.settings import OptimizerName, Schedule
+from app.services import backtest_answers, backtest_evidence, backtest_runs, backtesting
+from app.services.backtest_runs import Ask
+
+app = new_app("Live through past sessions by any rules; compare and judge what came of it.")
+
+BacktestId = Annotated[
+    int,
+    typer.Argument(min=1, max=MAX_ID, metavar="ID", help="As 'etftrader backtest list' shows it."),
+]
+DayOption = Annotated[str | None, typer.Option(metavar="DATE", help="Such as 2022-03-01.")]
+
+
+@app.command("run")
+def run_one(
+    *,
+    start: DayOption = None,
+    end: DayOption = None,
+    capital: Annotated[str | None, typer.Option(metavar="USD", help="Such as 1000000.")] = None,
+    optimizer: Annotated[
+        OptimizerName | None, typer.Option(help="How the selected ETFs are weighted.")
+    ] = None,
+    num_positions: Annotated[int | None, typer.Option(help="How many ETFs to hold.")] = None,
+    benchmark: Annotated[str | None, typer.Option(metavar="TICKER")] = None,
+    schedule: Annotated[
+        Schedule | None, typer.Option(help="When the rules are asked; left out: weekly.")
+    ] = None,
+    fill: Annotated[Fills | None, typer.Option(help="Left out: next_open.")] = None,
+    cash_yield: Annotated[
+        float | None, typer.Option(metavar="FRACTION", help="Yearly interest on cash, as 0.03.")
+    ] = None,
+    cash_flow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DATE=USD", help="Money paid in, or out: 2023-01-03=-5000."),
+    ] = None,
+    settings: SetOption = None,
+    label: Annotated[str | None, typer.Option(metavar="TEXT", help="What to call it.")] = None,
+    market: MarketOption = None,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Save its trades as CSV.")
+    ] = None,
+    force: ForceOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Live through past sessions by any rules that a portfolio can have, and keep what came of it.
+
+    The same question on the same data is the same run. Nothing is decided at a close that was not
+    known at it.
+    """
+    wanted = given(
+        BacktestCreate,
+        typed(
+            start=start,
+            end=end,
+            initial_capital=capital,
+            optimizer=optimizer,
+            num_positions=num_positions,
+            benchmark=benchmark,
+            schedule=schedule,
+            fill=fill,
+            cash_yield=cash_yield,
+            cash_flows=_flows(cash_flow or ()) or None,
+            label=label,
+            market=market,
+        )
+        | settings_from(settings or ()),
+    )
+    if csv is not None:
+        require_free(csv, replace=force)
+
+    async def command(context: Context) -> BacktestRead:
+        known = await context.market(wanted.market)
+        spec = backtesting.resolved(known, context.resources.settings, wanted.spec)
+        ask = Ask(context.resources.owner_id, spec, wanted.label)
+        row = await backtest_runs.known(context.session, known, ask)
+        if row is not None:
+            return backtest_answers.read(row, repeated=True)
+        columns = await backtest_runs.make(known, ask, now=context.now)
+        row, is_new = await backtest_runs.keep(context.session, columns)
+        return backtest_answers.read(row, repeated=not is_new)
+
+    _show(run(command), csv=csv, force=force, json=json)
+
+
+@app.command("list")
+def show_all(
+    *,
+    market: MarketOption = None,
+    withdrawn: Annotated[bool, typer.Option("--withdrawn", help="Those instead.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 100,
+    offset: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="How many to pass.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Your backtests, newest first."""
+    asked = typed(market=market, withdrawn=withdrawn or None, limit=limit, offset=offset)
+    wanted = given(BacktestFilter, asked)
+
+    async def command(context: Context) -> list[BacktestItem]:
+        rows = await backtest_runs.listed(context.session, context.resources.owner_id, wanted)
+        return [BacktestItem.model_validate(row) for row in rows]
+
+    answer = run(command)
+    if json:
+        print_json_of(list[BacktestItem], answer)
+    else:
+        tables.print_list(answer)
+
+
+@app.command()
+def show(
+    backtest_id: BacktestId,
+    *,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Save its trades as CSV.")
+    ] = None,
+    force: ForceOption = False,
+    json: JsonOption = False,
+) -> None:
+    """One run: what was asked for, and everything that came of it."""
+    if csv is not None:
+        require_free(csv, replace=force)
+
+    async def command(context: Context) -> BacktestRead:
+        owner_id = context.resources.owner_id
+        row = await backtest_runs.found(context.session, owner_id, backtest_id)
+        return backtest_answers.read(row, repeated=False)
+
+    _show(run(command), csv=csv, force=force, json=json)
+
+
+@app.command()
+def compare(first: BacktestId, second: BacktestId, json: JsonOption = False) -> None:
+    """Whether two runs differ or had different luck: the paired difference of daily returns."""
+
+    async def command(context: Context) -> ComparisonRead:
+        return await backtest_evidence.comparison(
+            context.session, context.resources.owner_id, first, second
+        )
+
+    answer = run(command)
+    if json:
+        print_json(answer)
+    else:
+        tables.print_comparison(answer)
+
+
+@app.command()
+def evidence(backtest_id: BacktestId, json: JsonOption = False) -> None:
+    """Whether a run can be believed, given every run that you made on its market."""
+
+    async def command(context: Context) -> EvidenceRead:
+        return await backtest_evidence.evidence(
+            context.session, context.resources.owner_id, backtest_id
+        )
+
+    answer = run(command)
+    if json:
+        print_json(answer)
+    else:
+        tables.print_evidence(answer)
+
+
+@app.command()
+def withdraw(
+    backtest_id: BacktestId,
+    *,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept.")],
+    json: JsonOption = False,
+) -> None:
+    """Take a run out of the list. It is kept with its reason, and counts as a try for ever."""
+    wanted = given(Withdrawal, {"reason": reason})
+
+    async def command(context: Context) -> BacktestItem:
+        row = await backtest_runs.withdraw(
+            context.session,
+            context.resources.owner_id,
+            backtest_id,
+            reason=wanted.reason,
+            now=context.now,
+        )
+        return BacktestItem.model_validate(row)
+
+    answer = run(command)
+    if json:
+        print_json(answer)
+    else:
+        tables.print_list([answer])
+
+
+def _flows(pairs: list[str] | tuple[()]) -> list[dict[str, str]]:
+    found = []
+    for pair in pairs:
+        day, equals, amount = pair.partition("=")
+        if not equals:
+            raise typer.BadParameter("write it as DATE=USD", param_hint="--cash-flow")
+        found.append({"day": day, "amount": amount})
+    return found
+
+
+def _show(answer: BacktestRead, *, csv: Path | None, force: bool, json: bool) -> None:
+    if csv is not None:
+        names = list(BacktestTrade.model_fields)
+        rows = ([getattr(each, name) for name in names] for each in answer.trades or ())
+        save(csv_text(names, rows), csv, replace=force)
+    if json:
+        print_json(answer)
+    else:
+        tables.print_run(answer)

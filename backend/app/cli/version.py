@@ -1,3 +1,0 @@
-"""Which ETFTrader this is."""
-
-VERSION = "0.1.0"

@@ -1,0 +1,146 @@
+"""A backtest run: scores, simulation, report. Nothing is stored here."""
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TypeAlias
+from uuid import UUID
+
+from app.market_data.snapshot import MarketSnapshot
+from app.quant.backtest.report import Report, report
+from app.quant.backtest.simulation import Simulation
+from app.quant.backtest.tape import ScoreTable, Tape
+from app.quant.factors.factor_history import FactorHistory
+from app.quant.factors.score_history import ScoreHistory, combine, score_history
+from app.quant.factors.scoring import FACTORS
+from app.quant.factors.settings import ScoreSettings
+from app.quant.panel import SESSIONS_PER_YEAR
+from app.schemas.settings import PortfolioSettings, Universe
+from app.services import strategy
+from app.services.backtesting import Life, benchmark_closes
+from app.services.tapes import tape_of
+
+REMEMBERED = 2
+"""Score histories kept in memory: of thousands of ETFs over years each takes some 100 MB."""
+
+QUICK_SECONDS = 0.2
+SECONDS_PER_QUESTION = {False: 0.0001, True: 0.0007}
+"""Of an optimizer that reads no risk, and of one that does."""
+SECONDS_PER_SCORE = 4e-7
+SECONDS_PER_SESSION = 2e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    simulation: Simulation
+    report: Report
+    notes: tuple[str, ...]
+
+
+def run(market: MarketSnapshot, life: Life) -> Outcome:
+    """Raises QuantError, such as for a withdrawal of more than there is."""
+    # The engine is compiled code: who only asks for an answer need not load it.
+    from app.quant.backtest.engine import simulate  # noqa: PLC0415
+
+    _engine_is_loaded.set()
+    history = scores(market, life.settings)
+    table = ScoreTable.of(history, market.panel)
+    simulation = simulate(tape(market), table, life.rules, life.timetable, life.capital)
+    found = report(
+        simulation,
+        rf=life.settings.risk_free_rate,
+        benchmark=benchmark_closes(market, life),
+    )
+    return Outcome(simulation, found, tuple(history.factors.notes))
+
+
+def engine_is_compiled() -> bool:
+    """Whether loading it takes a second, and not half a minute."""
+    from app.quant.backtest import loading  # noqa: PLC0415
+
+    return loading.is_compiled()
+
+
+def load_engine() -> None:
+    """Have everything in memory that a run needs beside its market."""
+    from app.quant.backtest import loading  # noqa: PLC0415
+
+    loading.load()
+    _engine_is_loaded.set()
+
+
+_engine_is_loaded = threading.Event()
+
+
+def is_quick(market: MarketSnapshot, life: Life) -> bool:
+    """Whether an answer is expected within 200 ms."""
+    if not _engine_is_loaded.is_set():
+        return False
+    sessions = life.timetable.last - life.timetable.first + 1
+    asked = int(life.timetable.asks[life.timetable.first : life.timetable.last + 1].sum())
+    reads_risk = life.rules.construction.optimizer.reads_risk
+    seconds = sessions * SECONDS_PER_SESSION + asked * SECONDS_PER_QUESTION[reads_risk]
+    if _key(market, life.settings) not in _remembered:
+        seconds += market.panel.close.size * SECONDS_PER_SCORE
+    return seconds < QUICK_SECONDS
+
+
+def tape(market: MarketSnapshot) -> Tape:
+    """Of the market as it is, made once."""
+    found = _tapes.get(market.data_version)
+    if found is None:
+        _tapes.clear()
+        found = _tapes[market.data_version] = tape_of(market)
+    return found
+
+
+_tapes: dict[UUID, Tape] = {}
+
+
+def scores(market: MarketSnapshot, settings: PortfolioSettings) -> ScoreHistory:
+    """Of every session that has a year before it; what prices say is remembered, and only weighed
+    anew for other factor weights."""
+    rules = strategy.score_settings(settings)
+    with _scoring:
+        key = _key(market, settings)
+        found = _remembered.get(key)
+        if found is None or not set(rules.weights.counted) <= set(found.names):
+            before = found.names if found is not None else ()
+            found = _scored(market, settings, rules, {*FACTORS, *before}).factors
+            _remembered[key] = found
+            while len(_remembered) > REMEMBERED:
+                _remembered.popitem(last=False)
+        _remembered.move_to_end(key)
+    return combine(found, rules.weights, rules.composite)
+
+
+def _scored(
+    market: MarketSnapshot, settings: PortfolioSettings, rules: ScoreSettings, factors: set[str]
+) -> ScoreHistory:
+    panel = market.panel
+    return score_history(
+        panel,
+        market.facts,
+        rules,
+        panel.sessions[SESSIONS_PER_YEAR:],
+        among=strategy.chosen(market, settings.universe),
+        distributions=market.distributions,
+        factors=factors,
+    )
+
+
+_Key: TypeAlias = tuple[UUID, Universe, float, str, bool]
+_remembered: OrderedDict[_Key, FactorHistory] = OrderedDict()
+_scoring = threading.Lock()
+
+
+def _key(market: MarketSnapshot, settings: PortfolioSettings) -> _Key:
+    """What a factor history depends on: all but the weights and how they are combined."""
+    rules = strategy.score_settings(settings)
+    return (
+        market.data_version,
+        settings.universe,
+        rules.risk_free,
+        str(rules.score_within),
+        rules.value_tracking,
+    )

@@ -1,0 +1,264 @@
+"""Backtests over HTTP, on the small market."""
+
+from decimal import Decimal
+from typing import Any
+
+import httpx2
+import numpy as np
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.bootstrap import Resources
+from app.core import calendar
+from app.core.clock import utc_now
+from app.core.database import unit_of_work
+from app.market_data.snapshot import MarketSnapshot
+from app.models import Backtest
+from app.quant import metrics
+from app.services import backtest_evidence, backtest_running, backtest_runs
+from app.workers import running
+from app.workers.registry import HANDLERS
+from app.workers.running import Workshop
+from tests.app_fixtures import Clients, for_new_user
+from tests.small_market import FIRST, LATEST
+
+BODY: dict[str, Any] = {
+    "optimizer": "simple",
+    "num_positions": 5,
+    "max_weight": 0.34,
+    "benchmark": "BBB",
+    "initial_capital": "100000.00",
+    "start": "2025-05-01",
+    "market": "us",
+}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def engine() -> None:
+    """As it is once the server has warmed up: before, every run is a job."""
+    backtest_running.load_engine()
+
+
+async def asked(client: httpx2.AsyncClient, **changes: object) -> dict[str, Any]:
+    response = await client.post("/api/backtests", json=BODY | changes)
+    assert response.status_code == 201, response.text
+    found: dict[str, Any] = response.json()
+    return found
+
+
+async def test_a_run_answers_what_was_asked_and_everything_that_came_of_it(
+    client: httpx2.AsyncClient, market: MarketSnapshot
+) -> None:
+    found = await asked(client, label="First")
+
+    assert found["label"] == "First"
+    assert found["spec"]["hold_buffer"] == 1.5
+    assert (found["first_session"], found["last_session"]) == ("2025-05-01", "2025-06-30")
+    assert found["repeated"] is False
+    curve, trades = found["curve"], found["trades"]
+    assert len(curve) == 41
+    assert curve[0]["value"] == "100000.00"
+    assert found["report"]["final_value"] == curve[-1]["value"]
+    held = sum(Decimal(position["value"]) for position in found["positions"])
+    assert Decimal(curve[-1]["cash"]) + held == Decimal(curve[-1]["value"])
+    spent = sum(Decimal(trade["net_amount"]) for trade in trades)
+    assert Decimal("100000.00") + spent == Decimal(curve[-1]["cash"])
+    assert all(trade["decided_on"] < trade["session"] for trade in trades)
+    assert sum(Decimal(trade["cost"]) for trade in trades) == Decimal(found["report"]["costs"])
+    assert {each["code"] for each in found["report"]["caveats"]} >= {"few_sessions"}
+
+
+async def test_its_metrics_are_those_of_its_curve(client: httpx2.AsyncClient) -> None:
+    found = await asked(client)
+    values = np.array([float(point["value"]) for point in found["curve"]])
+    days = np.array([point["session"] for point in found["curve"]], "datetime64[D]")
+    expected = metrics.compute(values[1:] / values[:-1] - 1.0, days, rf=0.04)
+    mine = found["report"]["metrics"]
+    for name in ("total_return", "sharpe", "max_drawdown", "volatility"):
+        assert mine[name] == pytest.approx(getattr(expected, name))
+    assert found["headline"]["sharpe"] == mine["sharpe"]
+    growth = [point["benchmark_growth"] for point in found["curve"]]
+    assert found["report"]["benchmark"]["total_return"] == pytest.approx(growth[-1] - 1.0)
+
+
+async def test_the_same_question_is_the_same_run(
+    client: httpx2.AsyncClient, resources: Resources, session: AsyncSession
+) -> None:
+    first = await asked(client)
+    again = await asked(client, label="Under another name")
+    spelled_out = await asked(client, hold_buffer=1.5, schedule="weekly")
+    other = await asked(client, schedule="monthly")
+
+    assert again["id"] == spelled_out["id"] == first["id"]
+    assert again["repeated"]
+    assert other["id"] != first["id"]
+    tried = await backtest_evidence.tried(session, resources.owner_id, "us")
+    assert len(tried) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"start": "2024-06-03"}, 422),
+        ({"end": "2031-01-02"}, 422),
+        ({"start": "2025-06-30"}, 422),
+        ({"end": "2025-04-30"}, 422),
+        ({"benchmark": "NOPE"}, 422),
+        ({"initial_capital": "0"}, 422),
+        ({"initial_capital": "10000000001"}, 422),
+        ({"factor_weights": {"carry": 1}}, 422),
+        ({"cash_flows": [{"day": "2020-01-02", "amount": "5"}]}, 422),
+        ({"cash_flows": [{"day": "2025-06-02", "amount": "-99999999"}]}, 422),
+        ({"num_positions": 2, "max_weight": 0.34}, 422),
+        ({"market": "mars"}, 404),
+        ({"typo": 1}, 422),
+    ],
+)
+async def test_what_cannot_be_run_is_refused_and_leaves_nothing(
+    client: httpx2.AsyncClient, changes: dict[str, object], status: int
+) -> None:
+    response = await client.post("/api/backtests", json=BODY | changes)
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert (await client.get("/api/backtests")).json() == []
+
+
+async def test_a_withdrawn_run_leaves_its_trace_and_counts_as_a_try(
+    client: httpx2.AsyncClient, resources: Resources, session: AsyncSession
+) -> None:
+    kept, gone = await asked(client), await asked(client, num_positions=4)
+    path = f"/api/backtests/{gone['id']}"
+    response = await client.request("DELETE", path, json={"reason": "A typing error"})
+    assert response.status_code == 200
+    assert (await client.request("DELETE", path, json={"reason": "Again"})).status_code == 409
+
+    listed = (await client.get("/api/backtests")).json()
+    assert [each["id"] for each in listed] == [kept["id"]]
+    withdrawn = (await client.get("/api/backtests?withdrawn=true")).json()
+    assert [each["withdrawn_reason"] for each in withdrawn] == ["A typing error"]
+    assert (await client.get(path)).json()["report"]["trades"] == gone["report"]["trades"]
+    evidence = (await client.get(f"/api/backtests/{kept['id']}/evidence")).json()
+    assert evidence["trials"] == 2
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM backtests WHERE id = :id",
+        "UPDATE backtests SET headline = '{}' WHERE id = :id",
+        "UPDATE backtests SET returns = '\\x00' WHERE id = :id",
+    ],
+)
+async def test_the_database_refuses_to_change_or_forget_a_run(
+    client: httpx2.AsyncClient, resources: Resources, statement: str
+) -> None:
+    found = await asked(client)
+    with pytest.raises(DBAPIError, match="never changed"):
+        async with unit_of_work(resources.sessions) as session:
+            await session.execute(text(statement), {"id": found["id"]})
+
+
+async def test_a_run_belongs_to_its_owner(
+    client: httpx2.AsyncClient, clients: Clients, resources: Resources
+) -> None:
+    mine = await asked(client)
+    async with clients(await for_new_user(resources)) as stranger:
+        for path in ("", "/trades", "/evidence"):
+            foreign = await stranger.get(f"/api/backtests/{mine['id']}{path}")
+            absent = await stranger.get(f"/api/backtests/2147483647{path}")
+            assert foreign.status_code == absent.status_code == 404
+            assert foreign.json() == absent.json()
+        theirs = await asked(stranger)
+        assert theirs["id"] != mine["id"]
+        query = f"first={mine['id']}&second={theirs['id']}"
+        assert (await stranger.get(f"/api/backtests/compare?{query}")).status_code == 404
+
+
+async def test_trades_come_as_a_table_too(client: httpx2.AsyncClient) -> None:
+    found = await asked(client)
+    path = f"/api/backtests/{found['id']}/trades"
+    assert (await client.get(path)).json() == found["trades"]
+    lines = (await client.get(path, headers={"Accept": "text/csv"})).text.splitlines()
+    assert len(lines) == len(found["trades"]) + 1
+    short = (await client.get(f"/api/backtests/{found['id']}?trades=false&curves=false")).json()
+    assert (short["trades"], short["curve"]) == (None, None)
+
+
+async def test_two_runs_of_few_sessions_cannot_be_compared(client: httpx2.AsyncClient) -> None:
+    first, second = await asked(client), await asked(client, score_method="mix")
+    query = f"first={first['id']}&second={second['id']}"
+    response = await client.get(f"/api/backtests/compare?{query}")
+    assert response.status_code == 422
+    assert "cannot be compared" in response.json()["detail"]
+
+
+async def test_two_runs_are_compared_on_the_sessions_that_both_have(
+    client: httpx2.AsyncClient, resources: Resources
+) -> None:
+    random = np.random.default_rng(3)
+    returns = random.normal(0.0004, 0.01, (2, 290))
+    found = await asked(client)
+    rows = []
+    async with unit_of_work(resources.sessions) as session:
+        row = await session.get_one(Backtest, found["id"])
+        names = [each.name for each in Backtest.__table__.columns if each.name != "id"]
+        days = calendar.sessions(FIRST, LATEST)
+        for number, mine in enumerate(returns):
+            columns = {name: getattr(row, name) for name in names} | {
+                "settings_hash": bytes([number]),
+                "returns": mine.astype("<f8").tobytes(),
+                "first_session": days[0].item(),
+                "last_session": days[290].item(),
+            }
+            rows.append((await backtest_runs.keep(session, columns))[0].id)
+    answer = await client.get(f"/api/backtests/compare?first={rows[0]}&second={rows[1]}")
+    compared = answer.json()
+    assert compared["sessions"] == 290
+    assert compared["mean"]["value"] == pytest.approx(252 * (returns[0] - returns[1]).mean())
+    expected = np.corrcoef(returns)[0, 1]
+    assert compared["correlation"] == pytest.approx(expected)
+    evidence = (await client.get(f"/api/backtests/{rows[0]}/evidence")).json()
+    assert (evidence["trials"], evidence["observations"]) == (3, 290)
+    assert evidence["dsr"] < evidence["psr"]
+
+
+async def test_a_key_runs_once(client: httpx2.AsyncClient) -> None:
+    headers = {"Idempotency-Key": "backtest"}
+    first = await client.post("/api/backtests", json=BODY, headers=headers)
+    again = await client.post("/api/backtests", json=BODY, headers=headers)
+    assert again.content == first.content
+    other = BODY | {"num_positions": 4}
+    assert (await client.post("/api/backtests", json=other, headers=headers)).status_code == 422
+
+
+async def test_what_takes_longer_is_a_job_whose_result_is_the_same_run(
+    client: httpx2.AsyncClient,
+    resources: Resources,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("app.services.backtest_running.QUICK_SECONDS", 0.0)
+    response = await client.post("/api/backtests", json=BODY | {"label": "Later"})
+    assert response.status_code == 202
+    job = response.json()
+    for _ in range(2):  # delivered twice
+        await running.run(Workshop(resources, HANDLERS), job["id"])
+    done = (await client.get(f"/api/jobs/{job['id']}")).json()
+    assert done["state"] == "succeeded"
+    found = (await client.get(f"/api/backtests/{done['result']['backtest_id']}")).json()
+    assert found["label"] == "Later"
+    monkeypatch.undo()
+    assert (await asked(client))["id"] == found["id"]
+
+
+async def test_two_who_store_the_same_run_at_once_store_one(
+    client: httpx2.AsyncClient, resources: Resources, market: MarketSnapshot
+) -> None:
+    found = await asked(client)
+    async with unit_of_work(resources.sessions) as session:
+        row = await session.get_one(Backtest, found["id"])
+        names = [each.name for each in Backtest.__table__.columns if each.name != "id"]
+        columns = {name: getattr(row, name) for name in names} | {"created_at": utc_now()}
+        again, is_new = await backtest_runs.keep(session, columns)
+        assert (again.id, is_new) == (found["id"], False)
