@@ -91,17 +91,6 @@ async def show_all(
     return [BacktestItem.model_validate(row) for row in rows]
 
 
-@router.get("/compare", responses=problems(404))
-async def compare(
-    session: SessionDep, resources: ResourcesDep, first: OtherId, second: OtherId
-) -> ComparisonRead:
-    """Whether two runs differ, or had different luck: the paired difference of their daily returns.
-
-    With HAC standard errors and a bootstrap interval, on the sessions that both have.
-    """
-    return await backtest_evidence.comparison(session, resources.owner_id, first, second)
-
-
 @router.get("/{backtest_id}", response_model=BacktestRead, responses=problems(404))
 async def show(
     backtest_id: BacktestId,
@@ -136,6 +125,18 @@ async def trades_of(
         return Response(table(trades), media_type=CSV)
     listed = ",".join(trade.model_dump_json() for trade in trades)
     return Response(f"[{listed}]", media_type="application/json")
+
+
+@router.get("/{backtest_id}/compare", responses=problems(404))
+async def compare(
+    backtest_id: BacktestId, session: SessionDep, resources: ResourcesDep, other: OtherId
+) -> ComparisonRead:
+    """Whether a run differs from another, or had different luck.
+
+    The paired difference of their daily returns, with HAC standard errors and a bootstrap interval,
+    on the sessions that both have.
+    """
+    return await backtest_evidence.comparison(session, resources.owner_id, backtest_id, other)
 
 
 @router.get("/{backtest_id}/evidence", responses=problems(404))

@@ -8,11 +8,27 @@ import typer
 from app.cli import backtest_tables as tables
 from app.cli.app import new_app
 from app.cli.asking import SetOption, given, settings_from, typed
+from app.cli.backtest_options import (
+    BacktestId,
+    BenchmarkOption,
+    CapitalOption,
+    CsvOption,
+    EndOption,
+    FillOption,
+    FlowOption,
+    LabelOption,
+    NumberOption,
+    OptimizerOption,
+    ScheduleOption,
+    StartOption,
+    YieldOption,
+    flows_from,
+)
+from app.cli.failing import say
 from app.cli.output import print_json, print_json_of
-from app.cli.runtime import MAX_ID, Context, JsonOption, MarketOption, run
+from app.cli.runtime import Context, JsonOption, MarketOption, run
 from app.cli.saving import ForceOption, require_free, save
 from app.core.csv_text import csv_text
-from app.quant.backtest.rules import Fills
 from app.schemas.backtest import (
     BacktestCreate,
     BacktestFilter,
@@ -23,47 +39,35 @@ from app.schemas.backtest import (
     EvidenceRead,
     Withdrawal,
 )
-from app.schemas.settings import OptimizerName, Schedule
-from app.services import backtest_answers, backtest_evidence, backtest_runs, backtesting
+from app.services import (
+    backtest_answers,
+    backtest_evidence,
+    backtest_running,
+    backtest_runs,
+    backtesting,
+)
 from app.services.backtest_runs import Ask
 
 app = new_app("Live through past sessions by any rules; compare and judge what came of it.")
-
-BacktestId = Annotated[
-    int,
-    typer.Argument(min=1, max=MAX_ID, metavar="ID", help="As 'etftrader backtest list' shows it."),
-]
-DayOption = Annotated[str | None, typer.Option(metavar="DATE", help="Such as 2022-03-01.")]
 
 
 @app.command("run")
 def run_one(
     *,
-    start: DayOption = None,
-    end: DayOption = None,
-    capital: Annotated[str | None, typer.Option(metavar="USD", help="Such as 1000000.")] = None,
-    optimizer: Annotated[
-        OptimizerName | None, typer.Option(help="How the selected ETFs are weighted.")
-    ] = None,
-    num_positions: Annotated[int | None, typer.Option(help="How many ETFs to hold.")] = None,
-    benchmark: Annotated[str | None, typer.Option(metavar="TICKER")] = None,
-    schedule: Annotated[
-        Schedule | None, typer.Option(help="When the rules are asked; left out: weekly.")
-    ] = None,
-    fill: Annotated[Fills | None, typer.Option(help="Left out: next_open.")] = None,
-    cash_yield: Annotated[
-        float | None, typer.Option(metavar="FRACTION", help="Yearly interest on cash, as 0.03.")
-    ] = None,
-    cash_flow: Annotated[
-        list[str] | None,
-        typer.Option(metavar="DATE=USD", help="Money paid in, or out: 2023-01-03=-5000."),
-    ] = None,
+    start: StartOption = None,
+    end: EndOption = None,
+    capital: CapitalOption = None,
+    optimizer: OptimizerOption = None,
+    num_positions: NumberOption = None,
+    benchmark: BenchmarkOption = None,
+    schedule: ScheduleOption = None,
+    fill: FillOption = None,
+    cash_yield: YieldOption = None,
+    cash_flow: FlowOption = None,
     settings: SetOption = None,
-    label: Annotated[str | None, typer.Option(metavar="TEXT", help="What to call it.")] = None,
+    label: LabelOption = None,
     market: MarketOption = None,
-    csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Save its trades as CSV.")
-    ] = None,
+    csv: CsvOption = None,
     force: ForceOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -72,39 +76,39 @@ def run_one(
     The same question on the same data is the same run. Nothing is decided at a close that was not
     known at it.
     """
-    wanted = given(
-        BacktestCreate,
-        typed(
-            start=start,
-            end=end,
-            initial_capital=capital,
-            optimizer=optimizer,
-            num_positions=num_positions,
-            benchmark=benchmark,
-            schedule=schedule,
-            fill=fill,
-            cash_yield=cash_yield,
-            cash_flows=_flows(cash_flow or ()) or None,
-            label=label,
-            market=market,
-        )
-        | settings_from(settings or ()),
+    named = typed(
+        start=start,
+        end=end,
+        initial_capital=capital,
+        optimizer=optimizer,
+        num_positions=num_positions,
+        benchmark=benchmark,
+        schedule=schedule,
+        fill=fill,
+        cash_yield=cash_yield,
+        cash_flows=flows_from(cash_flow),
+        label=label,
+        market=market,
     )
+    wanted = given(BacktestCreate, named | settings_from(settings or ()))
     if csv is not None:
         require_free(csv, replace=force)
+    answer = run(lambda context: _run(context, wanted))
+    _show(answer, csv=csv, force=force, json=json)
 
-    async def command(context: Context) -> BacktestRead:
-        known = await context.market(wanted.market)
-        spec = backtesting.resolved(known, context.resources.settings, wanted.spec)
-        ask = Ask(context.resources.owner_id, spec, wanted.label)
-        row = await backtest_runs.known(context.session, known, ask)
-        if row is not None:
-            return backtest_answers.read(row, repeated=True)
-        columns = await backtest_runs.make(known, ask, now=context.now)
-        row, is_new = await backtest_runs.keep(context.session, columns)
-        return backtest_answers.read(row, repeated=not is_new)
 
-    _show(run(command), csv=csv, force=force, json=json)
+async def _run(context: Context, wanted: BacktestCreate) -> BacktestRead:
+    market = await context.market(wanted.market)
+    spec = backtesting.resolved(market, context.resources.settings, wanted.spec)
+    ask = Ask(context.resources.owner_id, spec, wanted.label)
+    row = await backtest_runs.known(context.session, market, ask)
+    if row is not None:
+        return backtest_answers.read(row, repeated=True)
+    if not backtest_running.engine_is_compiled():
+        say("Compiling the engine of backtests, once: half a minute or so ...")
+    columns = await backtest_runs.make(market, ask, now=context.now)
+    row, is_new = await backtest_runs.keep(context.session, columns)
+    return backtest_answers.read(row, repeated=not is_new)
 
 
 @app.command("list")
@@ -135,9 +139,7 @@ def show_all(
 def show(
     backtest_id: BacktestId,
     *,
-    csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Save its trades as CSV.")
-    ] = None,
+    csv: CsvOption = None,
     force: ForceOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -210,16 +212,6 @@ def withdraw(
         print_json(answer)
     else:
         tables.print_list([answer])
-
-
-def _flows(pairs: list[str] | tuple[()]) -> list[dict[str, str]]:
-    found = []
-    for pair in pairs:
-        day, equals, amount = pair.partition("=")
-        if not equals:
-            raise typer.BadParameter("write it as DATE=USD", param_hint="--cash-flow")
-        found.append({"day": day, "amount": amount})
-    return found
 
 
 def _show(answer: BacktestRead, *, csv: Path | None, force: bool, json: bool) -> None:

@@ -172,8 +172,8 @@ async def test_a_run_belongs_to_its_owner(
             assert foreign.json() == absent.json()
         theirs = await asked(stranger)
         assert theirs["id"] != mine["id"]
-        query = f"first={mine['id']}&second={theirs['id']}"
-        assert (await stranger.get(f"/api/backtests/compare?{query}")).status_code == 404
+        path = f"/api/backtests/{theirs['id']}/compare?other={mine['id']}"
+        assert (await stranger.get(path)).status_code == 404
 
 
 async def test_trades_come_as_a_table_too(client: httpx2.AsyncClient) -> None:
@@ -188,8 +188,7 @@ async def test_trades_come_as_a_table_too(client: httpx2.AsyncClient) -> None:
 
 async def test_two_runs_of_few_sessions_cannot_be_compared(client: httpx2.AsyncClient) -> None:
     first, second = await asked(client), await asked(client, score_method="mix")
-    query = f"first={first['id']}&second={second['id']}"
-    response = await client.get(f"/api/backtests/compare?{query}")
+    response = await client.get(f"/api/backtests/{first['id']}/compare?other={second['id']}")
     assert response.status_code == 422
     assert "cannot be compared" in response.json()["detail"]
 
@@ -213,7 +212,7 @@ async def test_two_runs_are_compared_on_the_sessions_that_both_have(
                 "last_session": days[290].item(),
             }
             rows.append((await backtest_runs.keep(session, columns))[0].id)
-    answer = await client.get(f"/api/backtests/compare?first={rows[0]}&second={rows[1]}")
+    answer = await client.get(f"/api/backtests/{rows[0]}/compare?other={rows[1]}")
     compared = answer.json()
     assert compared["sessions"] == 290
     assert compared["mean"]["value"] == pytest.approx(252 * (returns[0] - returns[1]).mean())
