@@ -12,7 +12,9 @@ and counts as uncorrelated, so that a trial about which nothing is known counts 
 
 A cluster's Sharpe ratio is that of its inverse-variance weighted average (López de Prado and Lewis,
 "Detection of false investment strategies using unsupervised learning methods", 2018), and the
-variance of these ratios is what the deflated Sharpe ratio takes. Trials are put into an order of
+variance of these ratios is what the deflated Sharpe ratio takes. More than `MOST_COMPARED` trials
+are not compared, since that takes memory with their square: each counts, and nothing is said to be
+better than it is. Trials are put into an order of
 their content first, so that the result does not depend on the order in which they come.
 """
 
@@ -30,6 +32,7 @@ from app.quant.panel import FloatArray, IntArray
 NEARLY_EQUAL = 0.95
 FEWEST = 63
 """Common sessions below which two trials cannot be called equal, nor one be measured."""
+MOST_COMPARED = 3_000
 UNCORRELATED = 1.0
 ROUNDING = 1e-12
 TOO_SHORT = Missing(f"fewer than {FEWEST} sessions")
@@ -108,7 +111,7 @@ def _by_content(returns: FloatArray) -> IntArray:
 
 
 def _clusters(returns: FloatArray, nearly_equal: float) -> list[list[int]]:
-    if len(returns) < 2:
+    if not 2 <= len(returns) <= MOST_COMPARED:
         return [[i] for i in range(len(returns))]
     # Loading it takes as long as a thousand trials.
     from scipy.cluster import hierarchy  # noqa: PLC0415

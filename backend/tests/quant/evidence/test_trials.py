@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.quant.evidence.trials import FEWEST, correlations, effective
+from app.quant.evidence.trials import FEWEST, MOST_COMPARED, correlations, effective
 from app.quant.measured import Missing
 from app.quant.panel import FloatArray
 
@@ -97,3 +97,9 @@ def test_fewer_than_two_trials_have_no_variance() -> None:
     assert effective(np.empty((0, 0)), rf=0.0).clusters == ()
     with pytest.raises(ValueError, match="above 0"):
         effective(families([1]), rf=0.0, nearly_equal=0.0)
+
+
+def test_more_trials_than_can_be_compared_all_count() -> None:
+    rows = np.tile(families([1])[:, :FEWEST], (MOST_COMPARED + 1, 1))
+    assert effective(rows, rf=0.0).number == MOST_COMPARED + 1
+    assert effective(rows[:20], rf=0.0).number == 1
