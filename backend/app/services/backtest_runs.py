@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import Conflict, NotFound
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Backtest, BacktestSource, owned_backtest
+from app.quant.backtest.simulation import Simulation
+from app.quant.metrics import Metrics
 from app.schemas.backtest import BacktestFilter, BacktestSpec
 from app.services import backtest_answers, backtest_running
-from app.services.backtest_running import Outcome
 from app.services.backtesting import CODE_VERSION, Life, life_of, settings_hash
 
 
@@ -66,10 +67,9 @@ async def keep(session: AsyncSession, columns: Mapping[str, Any]) -> tuple[Backt
 
 
 def columns_of(
-    market: MarketSnapshot, ask: Ask, outcome: Outcome, *, now: datetime
+    market: MarketSnapshot, ask: Ask, simulation: Simulation, metrics: Metrics, *, now: datetime
 ) -> dict[str, Any]:
     """What every kept run has, whether asked for alone or a member of a sweep."""
-    simulation = outcome.simulation
     return {
         "owner_id": ask.owner_id,
         "market": market.code,
@@ -82,7 +82,7 @@ def columns_of(
         "first_session": simulation.sessions[0].item(),
         "last_session": simulation.sessions[-1].item(),
         "returns": simulation.returns.astype("<f8").tobytes(),
-        "headline": backtest_answers.headline(outcome.report.metrics).model_dump(),
+        "headline": backtest_answers.headline(metrics).model_dump(),
         "created_at": now,
     }
 
@@ -91,7 +91,7 @@ def _made(market: MarketSnapshot, ask: Ask, life: Life, now: datetime) -> dict[s
     outcome = backtest_running.run(market, life)
     report = backtest_answers.report_of(market, life, outcome)
     return {
-        **columns_of(market, ask, outcome, now=now),
+        **columns_of(market, ask, outcome.simulation, outcome.report.metrics, now=now),
         "report": report.model_dump(mode="json"),
         "details": backtest_answers.details_of(market, outcome),
     }
