@@ -28,6 +28,7 @@ from app.models.portfolio_value import PortfolioValue
 from app.models.position import Position
 from app.models.quarantined_bar import QuarantinedBar
 from app.models.rebalance_event import RebalanceEvent, RebalanceStatus
+from app.models.sweep import Sweep
 from app.models.tax_lot import TaxLot
 from app.models.user import LOCAL_USER, User
 
@@ -67,6 +68,7 @@ __all__ = [
     "QuarantinedBar",
     "RebalanceEvent",
     "RebalanceStatus",
+    "Sweep",
     "TaxLot",
     "TimeInForce",
     "User",

@@ -48,7 +48,7 @@ class Backtest(Base):
     market: Mapped[str] = mapped_column(ForeignKey("markets.code"))
     label: Mapped[str | None] = mapped_column(String(100))
     source: Mapped[Code]
-    sweep_id: Mapped[int | None]
+    sweep_id: Mapped[int | None] = mapped_column(ForeignKey("sweeps.id"))
     member: Mapped[int | None]
     """Its place among the members of the sweep."""
     spec: Mapped[dict[str, Any]] = mapped_column(JSONB)

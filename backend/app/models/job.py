@@ -15,6 +15,8 @@ class JobKind(StrEnum):
 
     DATA_UPDATE = "data_update"
     BACKTEST = "backtest"
+    SWEEP = "sweep"
+    SWEEP_CHUNK = "sweep_chunk"
 
 
 class JobState(StrEnum):
