@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 
 from app.models import JobKind
-from app.workers import backtest, data_update
+from app.workers import backtest, data_update, sweep, sweep_chunk
 from app.workers.context import Handler
 
 HANDLERS: Mapping[str, Handler] = {
     JobKind.BACKTEST: backtest.handle,
     JobKind.DATA_UPDATE: data_update.handle,
+    JobKind.SWEEP: sweep.handle,
+    JobKind.SWEEP_CHUNK: sweep_chunk.handle,
 }

@@ -1,0 +1,134 @@
+"""A sweep as workers see it: read what to do, simulate or put together, write what came of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.database import Sessions, reading
+from app.core.errors import Conflict
+from app.core.progress import Progress
+from app.market_data.live import MarketData
+from app.market_data.snapshot import MarketSnapshot
+from app.models import Backtest, BacktestSource, Sweep
+from app.quant import metrics
+from app.quant.backtest.simulation import Simulation
+from app.schemas.sweep import SweepResult, SweepSpec
+from app.services import (
+    backtest_evidence,
+    backtest_runs,
+    sweep_members,
+    sweep_results,
+    sweep_running,
+    sweeps,
+)
+from app.services.backtest_runs import Ask
+from app.services.sweep_members import Member
+from app.services.sweep_results import Runs
+from app.services.sweep_running import Bench
+
+
+class DataChanged(Conflict):
+    def __init__(self, market: str) -> None:
+        super().__init__(
+            f"The data of the market '{market}' have changed since the sweep was asked for: its "
+            "runs would not be comparable. Ask for it again."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Some members of a sweep, or all of them, and the data that it was asked for on."""
+
+    sweep_id: int
+    owner_id: int
+    spec: SweepSpec
+    members: Sequence[Member]
+    market: MarketSnapshot
+
+
+async def read(
+    sessions: Sessions,
+    market_data: MarketData,
+    sweep_id: int,
+    numbers: Sequence[int] | None = None,
+) -> Task:
+    """The members of these numbers; all if None. Raises DataChanged."""
+    async with reading(sessions) as session:
+        sweep = await session.get_one(Sweep, sweep_id)
+        market = await market_data.snapshot(session, sweep.market, recheck=True)
+    if market.data_version != sweep.data_version:
+        raise DataChanged(sweep.market)
+    spec = sweeps.stored_spec(sweep.spec)
+    base = sweep_members.base_of(spec)
+    wanted = range(sweep.members) if numbers is None else numbers
+    members = tuple(sweep_members.member(spec, base, number) for number in wanted)
+    return Task(sweep.id, sweep.owner_id, spec, members, market)
+
+
+def simulate(task: Task, now: datetime, tell: Progress) -> list[dict[str, Any]]:
+    """The rows of `backtests` for the task's members."""
+    found = sweep_running.all_simulated(Bench(task.market), task.members, tell)
+    return [_row(task, member, simulation, now) for member, simulation in found]
+
+
+def _row(task: Task, member: Member, simulation: Simulation, now: datetime) -> dict[str, Any]:
+    ask = Ask(task.owner_id, member.spec)
+    found = metrics.compute(simulation.returns, simulation.sessions, rf=task.spec.risk_free_rate)
+    return {
+        **backtest_runs.columns_of(task.market, ask, simulation, found, now=now),
+        "source": BacktestSource.SWEEP,
+        "sweep_id": task.sweep_id,
+        "member": member.number,
+    }
+
+
+async def keep(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Each member once, however often it is simulated."""
+    if rows:
+        statement = insert(Backtest).on_conflict_do_nothing(
+            index_elements=[Backtest.sweep_id, Backtest.settings_hash]
+        )
+        await session.execute(statement, rows)
+
+
+async def runs_of(sessions: Sessions, task: Task) -> Runs:
+    """All members of a sweep, and what else its owner has run on the market."""
+    own: list[Backtest] = []
+    others: list[Backtest] = []
+    async with reading(sessions) as session:
+        for run in await backtest_evidence.tried(session, task.owner_id, task.market.code):
+            (own if run.sweep_id == task.sweep_id else others).append(run)
+    own.sort(key=lambda run: run.member or 0)
+    if [run.member for run in own] != [member.number for member in task.members]:
+        raise AssertionError("every member is kept when the parts are done")
+    records = [backtest_evidence.record_of(run) for run in own]
+    return Runs(
+        members=task.members,
+        kept=own,
+        returns=np.vstack([record.returns for record in records]),
+        sessions=records[0].dates,
+        others=tuple(backtest_evidence.record_of(run) for run in others),
+    )
+
+
+def put_together(task: Task, runs: Runs, tell: Progress) -> SweepResult:
+    return sweep_results.put_together(Bench(task.market), task.spec, runs, tell)
+
+
+async def conclude(session: AsyncSession, task: Task, result: SweepResult) -> dict[str, Any]:
+    """Write it down; what its job says of it."""
+    sweep = await session.get_one(Sweep, task.sweep_id, with_for_update=True)
+    sweep.result = result.model_dump(mode="json")
+    best = result.best
+    return {
+        "sweep": task.sweep_id,
+        "members": len(task.members),
+        "best": None if best is None else best.number,
+        "sharpe": None if best is None else best.headline.sharpe,
+        "dsr": None if best is None else best.evidence.dsr,
+    }

@@ -1,0 +1,286 @@
+"""Sweeps from the request to the result, by the real loop of workers."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from sqlalchemy import func, select, text
+
+from app.bootstrap import Resources
+from app.core.clock import utc_now
+from app.core.database import reading, unit_of_work
+from app.models import Backtest, Job
+from app.schemas.sweep import SweepRead, SweepSpec
+from app.services import job_reaping, jobs, sweep_members, sweeps
+from app.services.job_leases import LEASE
+from app.workers import here, running
+from app.workers.registry import HANDLERS
+from app.workers.running import Workshop
+from tests.app_fixtures import for_new_user
+
+GRID = {"num_positions": [3, 4, 5, 6], "max_weight": [0.4, 0.5]}
+SMALL: dict[str, Any] = {
+    "market": "us",
+    "optimizer": "simple",
+    "initial_capital": "100000.00",
+    "max_weight": 0.5,
+    "grid": GRID,
+    "walk_forward": {"train": 20, "test": 8},
+    "cross_validation": {"groups": 4, "tested": 2},
+}
+
+
+async def submit(resources: Resources, **changes: Any) -> Job:
+    body = SweepSpec.model_validate({**SMALL, **changes})
+    async with unit_of_work(resources.sessions) as session:
+        market = await resources.market_data.snapshot(session, "us")
+        return await sweeps.submit(
+            session,
+            market,
+            resources.settings,
+            body,
+            owner_id=resources.owner_id,
+            now=utc_now(),
+        )
+
+
+async def work(resources: Resources, job: Job, parts: int | None = None) -> None:
+    """Do so many parts of a job; all of it if None."""
+    workshop = Workshop(resources, HANDLERS)
+    done = 0
+    while (parts is None or done < parts) and await running.run_next(workshop, job.id):
+        done += 1
+
+
+async def shown(resources: Resources, job: Job) -> SweepRead:
+    async with reading(resources.sessions) as session:
+        return await sweeps.shown(
+            session, resources.owner_id, job.arguments["sweep"], limit=1000, offset=0
+        )
+
+
+async def made(resources: Resources, **changes: Any) -> SweepRead:
+    job = await submit(resources, **changes)
+    await work(resources, job)
+    found = await shown(resources, job)
+    assert (found.state, found.error) == ("succeeded", None)
+    return found
+
+
+async def outcome(resources: Resources, found: SweepRead) -> tuple[Mapping[str, Any], list[bytes]]:
+    """All that should not depend on how the work was shared out."""
+    assert found.result is not None
+    assert found.result.best is not None
+    result = found.result.model_dump()
+    assert result["best"]["evidence"].pop("backtest_id") == (
+        found.runs[found.result.best.number].backtest_id
+    )
+    query = select(Backtest.returns).where(Backtest.sweep_id == found.id)
+    async with reading(resources.sessions) as session:
+        returns = list(await session.scalars(query.order_by(Backtest.member)))
+    return result, returns
+
+
+def another_process(resources: Resources, job: Job) -> subprocess.Popen[bytes]:
+    """That takes part in the job."""
+    return subprocess.Popen(
+        (sys.executable, "-m", here.PROGRAM, str(job.id)),
+        env=resources.settings.handed_on(),
+        stdin=subprocess.PIPE,
+    )
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that eight members make three chunks."""
+    monkeypatch.setattr(sweep_members, "MOST_PER_CHUNK", 3)
+
+
+@pytest.fixture
+def single_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that eight members make eight chunks."""
+    monkeypatch.setattr(sweep_members, "MOST_PER_CHUNK", 1)
+
+
+async def test_a_sweep_says_which_member_is_best_and_what_speaks_for_it(
+    resources: Resources,
+) -> None:
+    found = await made(resources)
+    result = found.result
+    assert result is not None
+    assert result.best is not None
+    assert (found.members, found.done, found.progress) == (8, 8, 1.0)
+    assert [run.changes for run in found.runs] == [
+        {"max_weight": most, "num_positions": count}
+        for most in GRID["max_weight"]
+        for count in GRID["num_positions"]
+    ]
+    ratios = [run.headline.sharpe for run in found.runs]
+    assert result.best.headline.sharpe == max(ratio for ratio in ratios if ratio is not None)
+    assert result.best.changes == found.runs[result.best.number].changes
+    assert result.best.evidence.trials == 8
+    assert result.surface is not None
+    assert result.surface.peak is not None
+    assert result.surface.peak.settings == result.best.changes
+    assert result.cross_validation is not None
+    assert (len(result.cross_validation.folds), len(result.cross_validation.sharpes)) == (6, 3)
+
+
+async def test_the_path_walked_forward_is_one_book_that_lives_by_each_choice_in_turn(
+    resources: Resources,
+) -> None:
+    """With one member to choose there is nothing to change over to: the path is that member."""
+    start = "2025-05-01"
+    found = await made(
+        resources,
+        variants=[{"num_positions": 4}],
+        grid=None,
+        start=start,
+        cross_validation=None,
+        walk_forward={"train": 20, "test": 5},
+    )
+    assert found.result is not None
+    walked = found.result.walk_forward
+    assert walked is not None
+    assert walked.path is not None
+    assert [window.number for window in walked.windows] == [0] * len(walked.windows)
+    first = walked.windows[0]
+    assert walked.path.start == first.train_end
+    alone = await made(
+        await for_new_user(resources),
+        variants=[{"num_positions": 4}],
+        grid=None,
+        start=str(walked.path.start),
+        cross_validation=None,
+        walk_forward=None,
+    )
+    _, (returns,) = await outcome(resources, alone)
+    own = np.frombuffer(returns, "<f8")
+    np.testing.assert_array_equal(np.array(walked.path.returns)[:5], own[:5])
+    assert len(walked.path.returns) == len(own)
+    for earlier, later in zip(walked.windows, walked.windows[1:], strict=False):
+        assert earlier.test_end < later.test_start
+        assert earlier.train_end < earlier.test_start
+
+
+@pytest.mark.usefixtures("small_chunks")
+async def test_results_are_the_same_for_one_chunk_and_three_each_delivered_thrice(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = await for_new_user(resources)
+    job = await submit(other)
+    assert job.chunks == 3
+    workshops = [Workshop(replace(other), HANDLERS) for _ in range(2)]
+    ids = range(job.id + 1, job.id + 4)
+    for deliveries in (ids, [job.id]):
+        ran = await asyncio.gather(
+            *(running.run(workshops[n % 2], one) for n in range(3) for one in deliveries)
+        )
+        assert sum(ran) == len(deliveries)
+    in_three = await shown(other, job)
+    monkeypatch.setattr(sweep_members, "MOST_PER_CHUNK", 50)
+    whole = await submit(resources)
+    assert whole.chunks == 1
+    await work(resources, whole)
+    in_one = await shown(resources, whole)
+    assert await outcome(resources, in_one) == await outcome(other, in_three)
+
+
+@pytest.mark.usefixtures("small_chunks")
+async def test_a_sweep_that_is_cancelled_halfway_goes_on_where_it_was_when_asked_for_again(
+    resources: Resources,
+) -> None:
+    job = await submit(resources)
+    await work(resources, job, parts=1)
+    async with unit_of_work(resources.sessions) as session:
+        await jobs.request_cancel(session, resources.owner_id, job.id, now=utc_now())
+    await work(resources, job)
+    halfway = await shown(resources, job)
+    assert (halfway.state, halfway.done, halfway.result) == ("cancelled", 3, None)
+
+    again = await submit(resources)
+    assert (again.arguments, again.chunks) == (job.arguments, 2)
+    await work(resources, again)
+    other = await for_new_user(resources)
+    undisturbed = await made(other)
+    resumed = await shown(resources, again)
+    assert await outcome(resources, resumed) == await outcome(other, undisturbed)
+    assert (await submit(resources)).id == again.id
+
+
+@pytest.mark.usefixtures("single_chunks")
+async def test_two_processes_of_which_a_killed_one_is_replaced_make_the_same(
+    resources: Resources,
+) -> None:
+    job = await submit(resources)
+    with another_process(resources, job) as helper:
+        async with asyncio.timeout(60):
+            while (await shown(resources, job)).done == 0:  # noqa: ASYNC110 - another's work
+                await asyncio.sleep(0.01)
+        helper.kill()
+    assert (await shown(resources, job)).result is None
+    await job_reaping.reap(resources.sessions, now=utc_now() + 2 * LEASE)
+    idle = Workshop(resources, {})
+    await here.run_here(idle, job.id, processes=3)
+    other = await for_new_user(resources)
+    killed, undisturbed = await shown(resources, job), await made(other)
+    assert await outcome(resources, killed) == await outcome(other, undisturbed)
+
+
+async def test_data_that_change_in_between_fail_the_sweep_with_a_sentence(
+    resources: Resources,
+) -> None:
+    job = await submit(resources)
+    async with unit_of_work(resources.sessions) as session:
+        change = text("UPDATE markets SET data_version = :version WHERE code = 'us'")
+        before = await session.scalar(text("SELECT data_version FROM markets WHERE code = 'us'"))
+        await session.execute(change, {"version": uuid4()})
+    try:
+        await work(resources, job)
+    finally:
+        async with unit_of_work(resources.sessions) as session:
+            await session.execute(change, {"version": before})
+    found = await shown(resources, job)
+    assert (found.state, found.done) == ("failed", 0)
+    assert found.error is not None
+    assert found.error.type == "urn:etftrader:data-changed"
+    await work(resources, await submit(resources))
+    assert (await shown(resources, job)).state == "succeeded"
+
+
+async def test_what_an_owner_tried_before_on_the_same_data_counts_as_trials(
+    resources: Resources,
+) -> None:
+    await made(resources, grid={"num_positions": [3, 4]})
+    second = await made(resources, grid={"num_positions": [5, 6, 7]})
+    stranger = await made(await for_new_user(resources), grid={"num_positions": [5, 6, 7]})
+    counted = [
+        found.result.best.evidence.trials
+        for found in (second, stranger)
+        if found.result is not None and found.result.best is not None
+    ]
+    assert counted == [5, 3]
+
+
+async def test_a_repeated_chunk_keeps_no_member_twice(resources: Resources) -> None:
+    found = await made(resources, grid={"num_positions": [3, 4]})
+    async with unit_of_work(resources.sessions) as session:
+        chunk = select(Job).where(Job.parent_id == found.job_id)
+        arguments = (await session.scalars(chunk)).one().arguments
+        repeated = await jobs.submit(
+            session,
+            owner_id=resources.owner_id,
+            kind="sweep_chunk",
+            arguments=arguments,
+            now=utc_now(),
+        )
+    await work(resources, repeated)
+    async with reading(resources.sessions) as session:
+        kept = select(func.count()).where(Backtest.sweep_id == found.id)
+        assert await session.scalar(kept) == 2
