@@ -14,6 +14,7 @@ from app.api import (
     positions,
     risk,
     stops,
+    sweeps,
     trades,
 )
 
@@ -30,6 +31,7 @@ ROUTERS = (
     risk.router,
     stops.router,
     alerts.router,
+    sweeps.router,  # before the runs, of which none is called "sweeps"
     backtests.router,
     data.router,
     jobs.router,
