@@ -53,9 +53,9 @@ def settings_from(pairs: Sequence[str]) -> dict[str, Any]:
                 param_hint="--set",
             )
         if not dot:
-            found[name] = _value(text)
+            found[name] = value_of(text)
         elif isinstance(found.setdefault(name, {}), dict):
-            found[name][part] = _list(text) if name in _LISTS else _value(text)
+            found[name][part] = _list(text) if name in _LISTS else value_of(text)
     return found
 
 
@@ -63,7 +63,7 @@ _LISTS = frozenset({"universe"})
 """Groups whose every setting is a list."""
 
 
-def _value(text: str) -> Any:
+def value_of(text: str) -> Any:
     """JSON where it is JSON (numbers, true, null, lists), otherwise the text itself."""
     try:
         return json.loads(text, parse_float=Decimal, parse_constant=str)
@@ -72,5 +72,5 @@ def _value(text: str) -> Any:
 
 
 def _list(text: str) -> Any:
-    value = _value(text)
+    value = value_of(text)
     return value if isinstance(value, list) else [part for part in text.split(",") if part]
