@@ -91,7 +91,8 @@ async def show_all(
     return [BacktestItem.model_validate(row) for row in rows]
 
 
-@router.get("/{backtest_id}", response_model=BacktestRead, responses=problems(404))
+# A path that is no number is another's: of a method that "/sweeps" lacks it says so.
+@router.get("/{backtest_id:int}", response_model=BacktestRead, responses=problems(404))
 async def show(
     backtest_id: BacktestId,
     session: SessionDep,
@@ -150,7 +151,7 @@ async def evidence(
     return await backtest_evidence.evidence(session, resources.owner_id, backtest_id)
 
 
-@router.delete("/{backtest_id}", responses=problems(404, 409))
+@router.delete("/{backtest_id:int}", responses=problems(404, 409))
 async def withdraw(
     backtest_id: BacktestId,
     body: Withdrawal,

@@ -92,6 +92,11 @@ async def test_a_sweep_of_somebody_else_is_absent(
     assert (await client.get(PATH)).json() == []
 
 
+async def test_sweeps_are_no_backtest_that_could_be_withdrawn(client: httpx2.AsyncClient) -> None:
+    refused = await client.request("DELETE", PATH, json={"reason": "A word for an id"})
+    assert refused.status_code == 405
+
+
 async def test_a_setting_within_a_group_leaves_the_others_of_the_group_as_they_are(
     client: httpx2.AsyncClient, resources: Resources
 ) -> None:
