@@ -1,6 +1,7 @@
 """Which bars may be used: each refused one keeps the first rule that it breaks.
 
-These are the checks that need no judgement. A refused bar is never valued, scored or traded on.
+These are the checks that need no judgement; `plausibility` has two that do. A refused bar is never
+valued, scored or traded on.
 """
 
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ class Reason(StrEnum):
     CLOSE_OUTSIDE_RANGE = "close_outside_range"
     DUPLICATE = "duplicate"
     CONFLICT = "conflict"
+    SPLIT_OR_UNIT = "split_or_unit"
+    FAR_RANGE = "far_range"
 
     @property
     def sentence(self) -> str:
@@ -57,6 +60,11 @@ _SENTENCES = {
     Reason.CLOSE_OUTSIDE_RANGE: "The close lies outside the range from low to high.",
     Reason.DUPLICATE: "The same bar is in the file again; one copy was kept.",
     Reason.CONFLICT: "The file has several bars of this day that disagree; none was taken.",
+    Reason.SPLIT_OR_UNIT: (
+        "The price jumped to a simple fraction or multiple of the last good close, and no split is "
+        "known of: refused until it is back or a split explains it."
+    ),
+    Reason.FAR_RANGE: "The low is far below open and close, or the high far above.",
 }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
+from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, create_model
@@ -182,6 +183,11 @@ def stored_settings(stored: Mapping[str, Any]) -> PortfolioSettings:
 @lru_cache(maxsize=4096)
 def _checked_settings(text: str) -> PortfolioSettings:
     return PortfolioSettings.model_validate(json.loads(text))
+
+
+def hash_of(stored: Mapping[str, Any]) -> bytes:
+    """What tells one set of rules from another: a proposal remembers those it was made by."""
+    return sha256(json.dumps(stored, sort_keys=True).encode()).digest()
 
 
 def default_settings(settings: Settings) -> PortfolioSettings:

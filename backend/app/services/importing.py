@@ -18,11 +18,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core import calendar
 from app.core.errors import NoMarketData, NotFound, Refused
 from app.core.progress import Progress
-from app.market_data import validation
+from app.market_data import plausibility, validation
 from app.market_data.copying import driver_faults
 from app.market_data.validation import Reason, Sorted
 from app.models import DataImport, Market
-from app.services import deliveries, merging_actions, price_kinds, ticker_changes, turns
+from app.services import (
+    deliveries,
+    merging_actions,
+    plausible,
+    price_kinds,
+    ticker_changes,
+    turns,
+)
 from app.services.arrivals import Arrival, Delivery, ImportReport, SeriesReport
 from app.services.deliveries import NamedFiles
 from app.services.merging import (
@@ -183,7 +190,12 @@ async def _take(
         bars = replace(arrival.bars, rows=followed(arrival.bars.rows, former, "date"))
         taken.append(
             await _take_bars(
-                connection, about.code, bars, last_completed=last_completed, progress=progress
+                connection,
+                about.code,
+                bars,
+                None if arrival.actions is None else arrival.actions.rows,
+                last_completed=last_completed,
+                progress=progress,
             )
         )
     if arrival.actions is not None:
@@ -209,12 +221,15 @@ async def _take_bars(
     connection: Connection,
     market: str,
     bars: Delivery,
+    actions: pl.DataFrame | None,
     *,
     last_completed: date,
     progress: Progress,
 ) -> _Taken:
     progress("checking bars", 0, len(bars.rows))
     split = await asyncio.to_thread(validation.sort_bars, bars.rows, last_completed=last_completed)
+    known = await plausible.before(connection, market, split.good, actions)
+    split = await asyncio.to_thread(plausibility.sift, split, known)
     progress("checking bars", len(bars.rows), len(bars.rows))
     ids = await etf_ids(connection, market, split.good["ticker"].unique().cast(pl.String).to_list())
     merged = await merge_bars(connection, split.good, ids, progress=progress)

@@ -5,10 +5,8 @@ who asks for it) or at the next one (by everything unattended).
 """
 
 import asyncio
-import json
 from datetime import date, datetime
 from decimal import Decimal, localcontext
-from hashlib import sha256
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,6 +16,7 @@ from app.models import OrderOrigin, Portfolio, RebalanceEvent, RebalanceStatus, 
 from app.quant.book import ProposedOrder
 from app.quant.costs import EXACT, Side
 from app.schemas.rebalance import OrderRead, ProposalBody, RebalanceRequest
+from app.schemas.settings import hash_of
 from app.services import (
     cooldowns,
     deciding,
@@ -115,7 +114,7 @@ async def record(
         as_of=decision.session,
         status=RebalanceStatus.PROPOSED,
         decided_at_sequence=portfolio.last_sequence,
-        rules_hash=_rules_hash(portfolio),
+        rules_hash=hash_of(portfolio.settings),
         proposal=body.model_dump(mode="json"),
         # Where nothing is to be done, what was aimed at stays what is aimed at.
         targets=decision.targets.weights if kept is None else kept,
@@ -166,14 +165,10 @@ async def execute(
     return outcomes
 
 
-def _rules_hash(portfolio: Portfolio) -> bytes:
-    return sha256(json.dumps(portfolio.settings, sort_keys=True).encode()).digest()
-
-
 def _objection(market: MarketSnapshot, portfolio: Portfolio, event: RebalanceEvent) -> str | None:
     if portfolio.last_sequence != event.decided_at_sequence:
         return "The book has changed since the proposal"
-    if event.rules_hash not in {None, _rules_hash(portfolio)}:
+    if event.rules_hash not in {None, hash_of(portfolio.settings)}:
         return "The portfolio's rules have changed since the proposal"
     age = market.column(market.latest_session) - market.column(event.as_of)
     if age > GOOD_FOR:

@@ -12,6 +12,7 @@ import polars as pl
 from psycopg.types.json import Jsonb
 
 from app.core.errors import Refused
+from app.schemas.settings import hash_of
 from app.services.merging import Connection, Merged, etf_ids
 
 
@@ -264,6 +265,7 @@ async def _rename_wishes(connection: Connection, market: str, change: TickerChan
         names,
     )
     for portfolio_id, settings in await found.fetchall():
+        before = hash_of(settings)
         if settings.get("benchmark") == change.old:
             settings["benchmark"] = change.new
         for tickers in (settings.get("universe", {}).get(name) for name in ("tickers", "excluded")):
@@ -271,6 +273,11 @@ async def _rename_wishes(connection: Connection, market: str, change: TickerChan
                 tickers[:] = [change.new if each == change.old else each for each in tickers]
         await connection.execute(
             "UPDATE portfolios SET settings = %s WHERE id = %s", [Jsonb(settings), portfolio_id]
+        )
+        await connection.execute(
+            "UPDATE rebalance_events SET rules_hash = %s"
+            " WHERE portfolio_id = %s AND rules_hash = %s",
+            [hash_of(settings), portfolio_id, before],
         )
 
 
