@@ -30,7 +30,7 @@ async def create(
     answer, one that failed or was cancelled goes on with what is left of it.
     """
     code = body.market or await resources.market_data.default_market(session)
-    market = await resources.market_data.snapshot(session, code)
+    market = await resources.market_data.snapshot(session, code, recheck=True)
     job = await sweeps.submit(
         session,
         market,

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
 from app.core import calendar
 from app.core.errors import Refused
@@ -32,14 +33,21 @@ INTERVALS = ("sharpe_interval", "cagr_interval", "drawdown_interval")
 FIGURES = ("sharpe", "psr", "expected_maximum", "dsr", "min_track_record", "pbo")
 
 
+_LARGE = (Backtest.spec, Backtest.report, Backtest.details)
+
+
 def record_of(row: Backtest) -> TrackRecord:
     days = calendar.sessions(row.first_session, row.last_session)
     return TrackRecord(days.astype("datetime64[D]"), returns_of(row))
 
 
 async def tried(session: AsyncSession, owner_id: int, market: str) -> Sequence[Backtest]:
-    """Every run that the owner made on a market, in whatever state its data were."""
+    """Every run that the owner made on a market, in whatever state its data were.
+
+    They come without what is large and says nothing of their returns.
+    """
     query = select(Backtest).where(Backtest.owner_id == owner_id, Backtest.market == market)
+    query = query.options(*(defer(part, raiseload=True) for part in _LARGE))
     return (await session.scalars(query.order_by(Backtest.id))).all()
 
 

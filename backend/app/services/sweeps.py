@@ -44,12 +44,12 @@ async def submit(
     """
     wanted = resolved(market, configured, body)
     members = await asyncio.to_thread(_checked, market, wanted)
-    print_ = _hash(wanted)
-    await session.execute(select(func.pg_advisory_xact_lock(_lock(owner_id, print_))))
+    asked = _hash(wanted)
+    await session.execute(select(func.pg_advisory_xact_lock(_lock(owner_id, asked))))
     known = await session.scalar(
         select(Sweep).where(
             Sweep.owner_id == owner_id,
-            Sweep.spec_hash == print_,
+            Sweep.spec_hash == asked,
             Sweep.data_version == market.data_version,
         )
     )
@@ -141,8 +141,8 @@ def _hash(wanted: SweepSpec) -> bytes:
     return sha256(text.encode()).digest()
 
 
-def _lock(owner_id: int, print_: bytes) -> int:
-    digest = sha256(b"sweep %d " % owner_id + print_).digest()
+def _lock(owner_id: int, asked: bytes) -> int:
+    digest = sha256(b"sweep %d " % owner_id + asked).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
 
 

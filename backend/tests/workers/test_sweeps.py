@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -39,7 +40,7 @@ SMALL: dict[str, Any] = {
 async def submit(resources: Resources, **changes: Any) -> Job:
     body = SweepSpec.model_validate({**SMALL, **changes})
     async with unit_of_work(resources.sessions) as session:
-        market = await resources.market_data.snapshot(session, "us")
+        market = await resources.market_data.snapshot(session, "us", recheck=True)
         return await sweeps.submit(
             session,
             market,
@@ -132,41 +133,31 @@ async def test_a_sweep_says_which_member_is_best_and_what_speaks_for_it(
     assert (len(result.cross_validation.folds), len(result.cross_validation.sharpes)) == (6, 3)
 
 
-async def test_the_path_walked_forward_is_one_book_that_lives_by_each_choice_in_turn(
+async def test_the_path_walked_forward_is_a_book_opened_at_the_first_choice_that_goes_on_from_there(
     resources: Resources,
 ) -> None:
-    """With one member to choose there is nothing to change over to: the path is that member."""
-    start = "2025-05-01"
-    found = await made(
-        resources,
-        variants=[{"num_positions": 4}],
-        grid=None,
-        start=start,
-        cross_validation=None,
-        walk_forward={"train": 20, "test": 5},
-    )
+    """Until the second choice it is what the first one's rules do alone with the same money."""
+    alike = {"grid": None, "cross_validation": None}
+    variants = [{"num_positions": count} for count in (3, 4, 6)]
+    found = await made(resources, **alike, variants=variants, walk_forward={"train": 20, "test": 8})
     assert found.result is not None
     walked = found.result.walk_forward
     assert walked is not None
     assert walked.path is not None
-    assert [window.number for window in walked.windows] == [0] * len(walked.windows)
-    first = walked.windows[0]
-    assert walked.path.start == first.train_end
-    alone = await made(
-        await for_new_user(resources),
-        variants=[{"num_positions": 4}],
-        grid=None,
-        start=str(walked.path.start),
-        cross_validation=None,
-        walk_forward=None,
-    )
-    _, (returns,) = await outcome(resources, alone)
-    own = np.frombuffer(returns, "<f8")
-    np.testing.assert_array_equal(np.array(walked.path.returns)[:5], own[:5])
-    assert len(walked.path.returns) == len(own)
-    for earlier, later in zip(walked.windows, walked.windows[1:], strict=False):
-        assert earlier.test_end < later.test_start
-        assert earlier.train_end < earlier.test_start
+    first, *later = walked.windows
+    assert walked.path.start == first.train_end < first.test_start
+    for one, following in pairwise(walked.windows):
+        assert one.test_end == following.train_end < following.test_start
+    assert {one.number for one in later} - {first.number}, "the choice never changes"
+
+    stranger = await for_new_user(resources)
+    start = str(walked.path.start)
+    alone = await made(stranger, **alike, variants=[first.changes], walk_forward=None, start=start)
+    _, (returns,) = await outcome(stranger, alone)
+    own, path = np.frombuffer(returns, "<f8"), np.array(walked.path.returns)
+    assert len(path) == len(own)
+    np.testing.assert_array_equal(path[:8], own[:8])
+    assert (path[8:] != own[8:]).any()
 
 
 @pytest.mark.usefixtures("small_chunks")
