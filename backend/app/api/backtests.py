@@ -37,7 +37,7 @@ router = APIRouter(prefix="/api/backtests", tags=["backtests"], route_class=Tran
 CSV = "text/csv"
 
 BacktestId = Annotated[int, Path(ge=1, le=MAX_ID, description="A backtest's `id`", examples=[1])]
-OtherId = Annotated[int, Query(ge=1, le=MAX_ID, description="A backtest's `id`", examples=[1])]
+OneOfTwo = Annotated[int, Query(ge=1, le=MAX_ID, description="A backtest's `id`", examples=[1])]
 Wanted = Annotated[bool, Query(description="Whether to answer it")]
 
 
@@ -73,6 +73,7 @@ async def run(
             kind=JobKind.BACKTEST,
             arguments={"spec": spec.model_dump(mode="json"), "label": body.label},
             idempotency_key=idempotency_key,
+            lane=backtest_runs.lane_of(ask),
             now=utc_now(),
         )
         waiting = JobRead.model_validate(job).model_dump_json()
@@ -91,8 +92,19 @@ async def show_all(
     return [BacktestItem.model_validate(row) for row in rows]
 
 
-# A path that is no number is another's: of a method that "/sweeps" lacks it says so.
-@router.get("/{backtest_id:int}", response_model=BacktestRead, responses=problems(404))
+@router.get("/compare", responses=problems(404))
+async def compare(
+    session: SessionDep, resources: ResourcesDep, first: OneOfTwo, second: OneOfTwo
+) -> ComparisonRead:
+    """Whether the first run differs from the second, or had different luck.
+
+    The paired difference of their daily returns, with HAC standard errors and a bootstrap interval,
+    on the sessions that both have.
+    """
+    return await backtest_evidence.comparison(session, resources.owner_id, first, second)
+
+
+@router.get("/{backtest_id:id}", response_model=BacktestRead, responses=problems(404))
 async def show(
     backtest_id: BacktestId,
     session: SessionDep,
@@ -108,7 +120,7 @@ async def show(
 
 
 @router.get(
-    "/{backtest_id}/trades",
+    "/{backtest_id:id}/trades",
     response_model=list[BacktestTrade],
     responses=problems(404)
     | {200: {"content": {CSV: {"schema": {"type": "string"}}}, "description": "Oldest first"}},
@@ -128,19 +140,7 @@ async def trades_of(
     return Response(f"[{listed}]", media_type="application/json")
 
 
-@router.get("/{backtest_id}/compare", responses=problems(404))
-async def compare(
-    backtest_id: BacktestId, session: SessionDep, resources: ResourcesDep, other: OtherId
-) -> ComparisonRead:
-    """Whether a run differs from another, or had different luck.
-
-    The paired difference of their daily returns, with HAC standard errors and a bootstrap interval,
-    on the sessions that both have.
-    """
-    return await backtest_evidence.comparison(session, resources.owner_id, backtest_id, other)
-
-
-@router.get("/{backtest_id}/evidence", responses=problems(404))
+@router.get("/{backtest_id:id}/evidence", responses=problems(404))
 async def evidence(
     backtest_id: BacktestId, session: SessionDep, resources: ResourcesDep
 ) -> EvidenceRead:
@@ -151,7 +151,7 @@ async def evidence(
     return await backtest_evidence.evidence(session, resources.owner_id, backtest_id)
 
 
-@router.delete("/{backtest_id:int}", responses=problems(404, 409))
+@router.delete("/{backtest_id:id}", responses=problems(404, 409))
 async def withdraw(
     backtest_id: BacktestId,
     body: Withdrawal,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query, Request
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.convertors import Convertor, register_url_convertor
 
 from app.bootstrap import Resources
 from app.core.database import reading
@@ -13,6 +14,22 @@ from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio, owned_portfolio
 
 MAX_ID = 2**31 - 1
+
+
+class IdConvertor(Convertor[int]):
+    """`{name:id}` in a path: digits only, so that a word in their place is a path of its own, which
+    answers 405 to methods that it lacks."""
+
+    regex = "[0-9]{1,10}"
+
+    def convert(self, value: str) -> int:
+        return int(value)
+
+    def to_string(self, value: int) -> str:
+        return str(value)
+
+
+register_url_convertor("id", IdConvertor())
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most")]
 Offset = Annotated[int, Query(ge=0, le=2**31 - 1, description="How many to pass over")]

@@ -51,6 +51,8 @@ def print_run(found: BacktestRead) -> None:
     print_line(f"{name}: {found.first_session} to {found.last_session}, market {found.market}")
     if found.repeated:
         print_line("It was run before on the same data: this is that run, and no further try.")
+    if found.withdrawn_reason is not None:
+        print_line(f"It was withdrawn, and counts as a try all the same: {found.withdrawn_reason}")
     if found.report is None:
         print_line("It is a member of a sweep, of which only the returns are kept.")
         return

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from app.quant.backtest.tape import ScoreTable, Tape
 from app.quant.factors.factor_history import FactorHistory
 from app.quant.factors.score_history import ScoreHistory, combine, score_history
 from app.quant.factors.scoring import FACTORS
-from app.quant.factors.settings import ScoreSettings
+from app.quant.factors.settings import Composite, FactorWeights, ScoreSettings
 from app.quant.panel import SESSIONS_PER_YEAR
 from app.schemas.settings import PortfolioSettings, Universe
 from app.services import strategy
@@ -26,7 +26,7 @@ REMEMBERED = 2
 QUICK_SECONDS = 0.2
 SECONDS_PER_QUESTION = {False: 0.0001, True: 0.0007}
 """Of an optimizer that reads no risk, and of one that does."""
-SECONDS_PER_SCORE = 4e-7
+SECONDS_PER_SCORE = 1e-7
 SECONDS_PER_SESSION = 2e-5
 
 
@@ -80,7 +80,7 @@ def is_quick(market: MarketSnapshot, life: Life) -> bool:
     asked = int(life.timetable.asks[life.timetable.first : life.timetable.last + 1].sum())
     reads_risk = life.rules.construction.optimizer.reads_risk
     seconds = sessions * SECONDS_PER_SESSION + asked * SECONDS_PER_QUESTION[reads_risk]
-    if _key(market, life.settings) not in _remembered:
+    if _known_factors(market, life.settings) is None:
         seconds += market.panel.close.size * SECONDS_PER_SCORE
     return seconds < QUICK_SECONDS
 
@@ -103,15 +103,22 @@ def scores(market: MarketSnapshot, settings: PortfolioSettings) -> ScoreHistory:
     rules = strategy.score_settings(settings)
     with _scoring:
         key = _key(market, settings)
-        found = _remembered.get(key)
-        if found is None or not set(rules.weights.counted) <= set(found.names):
-            before = found.names if found is not None else ()
+        found = _known_factors(market, settings)
+        if found is None:
+            before = _remembered[key].names if key in _remembered else ()
             found = _scored(market, settings, rules, {*FACTORS, *before}).factors
             _remembered[key] = found
             while len(_remembered) > REMEMBERED:
                 _remembered.popitem(last=False)
         _remembered.move_to_end(key)
     return combine(found, rules.weights, rules.composite)
+
+
+def _known_factors(market: MarketSnapshot, settings: PortfolioSettings) -> FactorHistory | None:
+    """What is remembered, if it has every factor that counts."""
+    found = _remembered.get(_key(market, settings))
+    counted = strategy.score_settings(settings).weights.counted
+    return found if found is not None and set(counted) <= set(found.names) else None
 
 
 def _scored(
@@ -129,7 +136,7 @@ def _scored(
     )
 
 
-_Key: TypeAlias = tuple[UUID, Universe, float, str, bool]
+_Key: TypeAlias = tuple[UUID, Universe, ScoreSettings]
 _remembered: OrderedDict[_Key, FactorHistory] = OrderedDict()
 _scoring = threading.Lock()
 
@@ -137,10 +144,5 @@ _scoring = threading.Lock()
 def _key(market: MarketSnapshot, settings: PortfolioSettings) -> _Key:
     """What a factor history depends on: all but the weights and how they are combined."""
     rules = strategy.score_settings(settings)
-    return (
-        market.data_version,
-        settings.universe,
-        rules.risk_free,
-        str(rules.score_within),
-        rules.value_tracking,
-    )
+    unweighted = replace(rules, weights=FactorWeights(), composite=Composite.INTEGRATE)
+    return market.data_version, settings.universe, unweighted

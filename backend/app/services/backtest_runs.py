@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
 from app.core.errors import Conflict, NotFound
 from app.market_data.snapshot import MarketSnapshot
@@ -19,6 +21,12 @@ from app.schemas.backtest import BacktestFilter, BacktestSpec
 from app.services import backtest_answers, backtest_running
 from app.services.backtesting import CODE_VERSION, Life, life_of, settings_hash
 
+LANE_LETTERS = 32
+"""As many as the name of a lane may have; 128 bits are enough to tell questions apart."""
+
+IN_ONE_LINE = (defer(Backtest.report), defer(Backtest.details), defer(Backtest.returns))
+"""What is not read for a list: it may be a megabyte for each run."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -27,6 +35,12 @@ class Ask:
     owner_id: int
     spec: BacktestSpec
     label: str | None = None
+
+
+def lane_of(ask: Ask) -> str:
+    """Of jobs: while one runs what is asked for, it is the answer to whoever asks again."""
+    digest = sha256(settings_hash(ask.spec) + str(ask.owner_id).encode()).hexdigest()
+    return digest[:LANE_LETTERS]
 
 
 async def known(session: AsyncSession, market: MarketSnapshot, ask: Ask) -> Backtest | None:
@@ -118,7 +132,7 @@ async def listed(
     is_withdrawn = Backtest.withdrawn_at.is_not(None)
     query = query.where(is_withdrawn if wanted.withdrawn else ~is_withdrawn)
     query = query.order_by(Backtest.id.desc()).limit(wanted.limit).offset(wanted.offset)
-    return (await session.scalars(query)).all()
+    return (await session.scalars(query.options(*IN_ONE_LINE))).all()
 
 
 async def withdraw(

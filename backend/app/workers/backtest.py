@@ -12,13 +12,16 @@ from app.services.backtest_runs import Ask
 from app.workers.context import JobContext, Record, Result
 
 
-async def handle(context: JobContext) -> Record:
+async def handle(context: JobContext) -> Result | Record:
     """The specification is complete: it was resolved when it was asked for."""
     resources, arguments = context.resources, context.arguments
     spec = BacktestSpec.model_validate_json(json.dumps(arguments["spec"]))
     ask = Ask(context.owner_id, spec, arguments["label"])
     async with reading(resources.sessions) as session:
         market = await resources.market_data.snapshot(session, str(spec.market), recheck=True)
+        known = await backtest_runs.known(session, market, ask)
+    if known is not None:
+        return {"backtest_id": known.id}
     await context.progress(0.1, "living through past sessions")
     columns = await backtest_runs.make(market, ask, now=utc_now())
 

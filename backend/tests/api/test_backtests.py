@@ -17,6 +17,12 @@ from app.core.database import unit_of_work
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Backtest
 from app.quant import metrics
+from app.quant.evidence.assessment import assess
+from app.quant.evidence.bootstrap import Interval
+from app.quant.evidence.comparison import Comparison, compare
+from app.quant.evidence.records import TrackRecord
+from app.quant.measured import number
+from app.quant.panel import FloatArray
 from app.services import backtest_evidence, backtest_running, backtest_runs
 from app.workers import running
 from app.workers.registry import HANDLERS
@@ -172,7 +178,7 @@ async def test_a_run_belongs_to_its_owner(
             assert foreign.json() == absent.json()
         theirs = await asked(stranger)
         assert theirs["id"] != mine["id"]
-        path = f"/api/backtests/{theirs['id']}/compare?other={mine['id']}"
+        path = f"/api/backtests/compare?first={theirs['id']}&second={mine['id']}"
         assert (await stranger.get(path)).status_code == 404
 
 
@@ -188,39 +194,64 @@ async def test_trades_come_as_a_table_too(client: httpx2.AsyncClient) -> None:
 
 async def test_two_runs_of_few_sessions_cannot_be_compared(client: httpx2.AsyncClient) -> None:
     first, second = await asked(client), await asked(client, score_method="mix")
-    response = await client.get(f"/api/backtests/{first['id']}/compare?other={second['id']}")
+    response = await client.get(f"/api/backtests/compare?first={first['id']}&second={second['id']}")
     assert response.status_code == 422
     assert "cannot be compared" in response.json()["detail"]
 
 
-async def test_two_runs_are_compared_on_the_sessions_that_both_have(
-    client: httpx2.AsyncClient, resources: Resources
+async def kept_with(
+    resources: Resources, like: int, returns: FloatArray, tag: int
+) -> tuple[int, TrackRecord]:
+    """A run like another, with given returns from the market's first session on."""
+    days = calendar.sessions(FIRST, LATEST)[: len(returns) + 1]
+    async with unit_of_work(resources.sessions) as session:
+        row = await session.get_one(Backtest, like)
+        columns = columns_of(row) | {
+            "settings_hash": bytes([tag]),
+            "returns": returns.astype("<f8").tobytes(),
+            "first_session": days[0].item(),
+            "last_session": days[-1].item(),
+        }
+        kept, _ = await backtest_runs.keep(session, columns)
+        return kept.id, TrackRecord(days.astype("datetime64[D]"), returns)
+
+
+def columns_of(row: Backtest) -> dict[str, Any]:
+    return {each.name: getattr(row, each.name) for each in Backtest.__table__.columns[1:]}
+
+
+async def test_runs_are_compared_and_judged_by_their_kept_returns(
+    client: httpx2.AsyncClient, resources: Resources, session: AsyncSession
 ) -> None:
     random = np.random.default_rng(3)
-    returns = random.normal(0.0004, 0.01, (2, 290))
     found = await asked(client)
-    rows = []
-    async with unit_of_work(resources.sessions) as session:
-        row = await session.get_one(Backtest, found["id"])
-        names = [each.name for each in Backtest.__table__.columns if each.name != "id"]
-        days = calendar.sessions(FIRST, LATEST)
-        for number, mine in enumerate(returns):
-            columns = {name: getattr(row, name) for name in names} | {
-                "settings_hash": bytes([number]),
-                "returns": mine.astype("<f8").tobytes(),
-                "first_session": days[0].item(),
-                "last_session": days[290].item(),
-            }
-            rows.append((await backtest_runs.keep(session, columns))[0].id)
-    answer = await client.get(f"/api/backtests/{rows[0]}/compare?other={rows[1]}")
-    compared = answer.json()
-    assert compared["sessions"] == 290
-    assert compared["mean"]["value"] == pytest.approx(252 * (returns[0] - returns[1]).mean())
-    expected = np.corrcoef(returns)[0, 1]
-    assert compared["correlation"] == pytest.approx(expected)
-    evidence = (await client.get(f"/api/backtests/{rows[0]}/evidence")).json()
+    ids, records = [], []
+    for tag, sessions in enumerate((290, 280)):
+        returns = random.normal(0.0004, 0.01, sessions)
+        kept, record = await kept_with(resources, found["id"], returns, tag)
+        ids.append(kept)
+        records.append(record)
+
+    path = f"/api/backtests/compare?first={ids[0]}&second={ids[1]}"
+    compared = (await client.get(path)).json()
+    expected = compare(*records, rf=0.04, seed=0)
+    assert isinstance(expected, Comparison)
+    assert (compared["sessions"], compared["only_first"], compared["only_second"]) == (280, 10, 0)
+    difference = records[0].returns[:280] - records[1].returns
+    assert compared["mean"]["value"] == pytest.approx(252 * difference.mean())
+    for name in ("mean", "sharpe"):
+        assert compared[name]["p_value"] == getattr(expected, name).p_value
+        assert compared[name]["interval"]["low"] == getattr(expected, name).interval.low
+
+    evidence = (await client.get(f"/api/backtests/{ids[0]}/evidence")).json()
+    short = backtest_evidence.record_of(await session.get_one(Backtest, found["id"]))
+    judged = assess([short, *records], 1, rf=0.04, seed=0)
     assert (evidence["trials"], evidence["observations"]) == (3, 290)
+    for name in ("sharpe", "psr", "dsr", "expected_maximum", "min_track_record", "pbo"):
+        assert evidence[name] == number(getattr(judged, name)), name
     assert evidence["dsr"] < evidence["psr"]
+    assert isinstance(judged.cagr_interval, Interval)
+    assert evidence["cagr_interval"]["high"] == judged.cagr_interval.high
 
 
 async def test_a_key_runs_once(client: httpx2.AsyncClient) -> None:
@@ -241,6 +272,8 @@ async def test_what_takes_longer_is_a_job_whose_result_is_the_same_run(
     response = await client.post("/api/backtests", json=BODY | {"label": "Later"})
     assert response.status_code == 202
     job = response.json()
+    again = await client.post("/api/backtests", json=BODY | {"label": "Later"})
+    assert again.json() == job
     for _ in range(2):  # delivered twice
         await running.run(Workshop(resources, HANDLERS), job["id"])
     done = (await client.get(f"/api/jobs/{job['id']}")).json()
@@ -257,7 +290,6 @@ async def test_two_who_store_the_same_run_at_once_store_one(
     found = await asked(client)
     async with unit_of_work(resources.sessions) as session:
         row = await session.get_one(Backtest, found["id"])
-        names = [each.name for each in Backtest.__table__.columns if each.name != "id"]
-        columns = {name: getattr(row, name) for name in names} | {"created_at": utc_now()}
+        columns = columns_of(row) | {"created_at": utc_now()}
         again, is_new = await backtest_runs.keep(session, columns)
         assert (again.id, is_new) == (found["id"], False)
