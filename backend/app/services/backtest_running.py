@@ -10,10 +10,11 @@ from app.market_data.snapshot import MarketSnapshot
 from app.quant.backtest.report import Report, report
 from app.quant.backtest.simulation import Simulation
 from app.quant.backtest.tape import ScoreTable, Tape
+from app.quant.factors.cross_section import Composite
 from app.quant.factors.factor_history import FactorHistory
 from app.quant.factors.score_history import ScoreHistory, combine, score_history
 from app.quant.factors.scoring import FACTORS
-from app.quant.factors.settings import Composite, FactorWeights, ScoreSettings
+from app.quant.factors.settings import FactorWeights, ScoreSettings
 from app.quant.panel import SESSIONS_PER_YEAR
 from app.schemas.settings import PortfolioSettings, Universe
 from app.services import strategy

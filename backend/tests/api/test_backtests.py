@@ -182,6 +182,18 @@ async def test_a_run_belongs_to_its_owner(
         assert (await stranger.get(path)).status_code == 404
 
 
+@pytest.mark.parametrize("word", ["9" * 5000, "compared", "-1", "1.0", "\u0663"])
+async def test_what_is_no_id_is_no_backtest(client: httpx2.AsyncClient, word: str) -> None:
+    assert (await client.get(f"/api/backtests/{word}")).status_code == 404
+
+
+async def test_a_comparison_is_no_backtest_that_could_be_withdrawn(
+    client: httpx2.AsyncClient,
+) -> None:
+    refused = await client.request("DELETE", "/api/backtests/compare", json={"reason": "No"})
+    assert refused.status_code == 405
+
+
 async def test_trades_come_as_a_table_too(client: httpx2.AsyncClient) -> None:
     found = await asked(client)
     path = f"/api/backtests/{found['id']}/trades"
