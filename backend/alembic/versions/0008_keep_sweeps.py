@@ -31,15 +31,11 @@ def upgrade() -> None:
             "result", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
         ),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["job_id"], ["jobs.id"], name=op.f("fk_sweeps_job_id_jobs")
-        ),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name=op.f("fk_sweeps_job_id_jobs")),
         sa.ForeignKeyConstraint(
             ["market"], ["markets.code"], name=op.f("fk_sweeps_market_markets")
         ),
-        sa.ForeignKeyConstraint(
-            ["owner_id"], ["users.id"], name=op.f("fk_sweeps_owner_id_users")
-        ),
+        sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=op.f("fk_sweeps_owner_id_users")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sweeps")),
     )
     op.create_index(op.f("ix_sweeps_job_id"), "sweeps", ["job_id"])

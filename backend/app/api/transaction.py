@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
@@ -67,7 +67,7 @@ class ExactRequest(Request):
             text = await self.body()
             self._json = json.loads(
                 text,
-                parse_float=Decimal,
+                parse_float=_exact,
                 parse_constant=_refuse_constant,
                 object_pairs_hook=_unique_names,
             )
@@ -228,6 +228,13 @@ async def _fingerprints(request: ExactRequest, model: type[BaseModel] | None) ->
     except (ValueError, RecursionError):
         return (of_bytes,)
     return request_prints.fingerprint(method, path, query, body), of_bytes
+
+
+def _exact(number: str) -> Decimal:
+    try:
+        return Decimal(number)
+    except InvalidOperation:  # its exponent has a score of digits
+        raise json.JSONDecodeError("A number is too large or too small", "", 0) from None
 
 
 def _refuse_constant(_: str) -> Any:

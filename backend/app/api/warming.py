@@ -46,7 +46,7 @@ async def _load_engine() -> None:
 
 
 async def _compile() -> None:
-    command = (sys.executable, "-m", "app.quant.backtest.loading")
+    command = (sys.executable, "-m", "app.quant.loading")
     process = await asyncio.create_subprocess_exec("nice", *command)
     try:
         await process.wait()

@@ -57,14 +57,14 @@ def run(market: MarketSnapshot, life: Life) -> Outcome:
 
 def engine_is_compiled() -> bool:
     """Whether loading it takes a second, and not half a minute."""
-    from app.quant.backtest import loading  # noqa: PLC0415
+    from app.quant import loading  # noqa: PLC0415
 
     return loading.is_compiled()
 
 
 def load_engine() -> None:
     """Have everything in memory that a run needs beside its market."""
-    from app.quant.backtest import loading  # noqa: PLC0415
+    from app.quant import loading  # noqa: PLC0415
 
     loading.load()
     _engine_is_loaded.set()

@@ -93,7 +93,7 @@ async def _of_market(
         series=[
             _series("bars", bars, (market.first_session, market.latest_session), now),
             _series("facts", etfs, (None, None), now),
-            await _actions(session, market.code, now),
+            await _actions(session, market.code),
             *await _indices(session, market, now),
         ],
         scores=await _scores(session, market.code),
@@ -133,7 +133,7 @@ def _series(
     )
 
 
-async def _actions(session: AsyncSession, market: str, now: datetime) -> SeriesStatus:
+async def _actions(session: AsyncSession, market: str) -> SeriesStatus:
     """Splits and dividends come when they come: the latest one is never behind."""
     query = (
         select(func.count(), func.min(CorporateAction.ex_date), func.max(CorporateAction.ex_date))
@@ -141,8 +141,12 @@ async def _actions(session: AsyncSession, market: str, now: datetime) -> SeriesS
         .where(Etf.market == market)
     )
     rows, first, latest = (await session.execute(query)).one()
-    return _series("actions", rows, (first, latest), now).model_copy(
-        update={"sessions_behind": None}
+    return SeriesStatus(
+        series="actions",
+        rows=rows,
+        first_session=first,
+        latest_session=latest,
+        sessions_behind=None,
     )
 
 

@@ -79,3 +79,14 @@ async def test_a_portfolio_can_be_as_rich_as_its_columns_and_no_richer(
     for path in ("portfolios", "positions", "performance", "risk", "trades"):
         must_be_clear(await client.get(f"/api/{path}/{portfolio_id}"))
     must_be_clear(await client.delete(f"/api/portfolios/{portfolio_id}?liquidate=true"))
+
+
+@pytest.mark.parametrize("path", ["/api/trades", "/api/portfolios", "/api/backtests"])
+@pytest.mark.parametrize("number", ["1e9999999999999999999999", "-1e-9999999999999999999", "1e400"])
+async def test_a_number_of_any_exponent_is_refused(
+    client: httpx2.AsyncClient, path: str, number: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = await client.post(path, content=f'{{"initial_capital":{number}}}', headers=headers)
+    assert answer.status_code in {400, 422}, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"

@@ -1,7 +1,7 @@
-"""Bringing the engine's machine code into memory before anybody waits for it.
+"""Bringing machine code into memory before anybody waits for it.
 
-Compiling takes half a minute of one core, once per version of the sources and folder; loading what
-was compiled takes a second. `python -m app.quant.backtest.loading` compiles.
+Compiling takes most of a minute of one core, once per version of the sources and folder; loading
+what was compiled takes a second. `python -m app.quant.loading` compiles.
 """
 
 import fcntl
@@ -15,8 +15,12 @@ from app.quant.backtest.engine import simulate
 from app.quant.backtest.rules import Timetable, TradingRules
 from app.quant.backtest.tape import NEVER, ScoreTable, Tape
 from app.quant.construction import ConstructionSettings
+from app.quant.factors.cross_section import Composite
+from app.quant.factors.score_history import recombine, score_history
+from app.quant.factors.scoring import score
+from app.quant.factors.settings import FactorWeights
 from app.quant.optimizers import Limits
-from app.quant.panel import Panel
+from app.quant.panel import Facts, FloatArray, Panel
 from app.quant.selection import SelectionRules
 
 ETFS, SESSIONS, HISTORY = 4, 270, 253
@@ -29,15 +33,39 @@ def is_compiled() -> bool:
 
 
 def load() -> None:
-    """Simulate a few sessions of four invented ETFs: that needs every kernel."""
+    """Score and simulate a few sessions of four invented ETFs: that needs every kernel."""
     random = np.random.default_rng(0)
     moves = random.normal(0.0, 0.01, (ETFS, SESSIONS))
     close = 100.0 * np.exp(np.cumsum(moves, axis=1))
+    panel = _panel(close)
+    _score(panel)
+    close.flags.writeable = False  # as arrays are that are mapped from files
+    _score(_panel(close))
+    _simulate(panel)
+    if (mark := _mark()) is not None:
+        mark.touch()
+
+
+def _panel(close: FloatArray) -> Panel:
+    volume = np.full(close.shape, 1e9)
+    volume.flags.writeable = close.flags.writeable
     days = np.datetime64("2020-01-01") + np.arange(SESSIONS)
-    panel = Panel(tuple("ABCD"), days, close, close, np.full(close.shape, 1e9))
+    return Panel(tuple("ABCD"), days, close, close, volume)
+
+
+def _score(panel: Panel) -> None:
+    no = np.zeros(ETFS, np.bool_)
+    facts = Facts(np.linspace(0.001, 0.004, ETFS), no, no, np.full(ETFS, "all"))
+    history = score_history(panel, facts)
+    recombine(history, FactorWeights(momentum=1.0, quality=1.0), Composite.MIX)
+    score(panel, facts)
+    score(panel.first(SESSIONS - 1), facts)
+
+
+def _simulate(panel: Panel) -> None:
     tape = Tape(
         panel=panel,
-        opens=close,
+        opens=panel.close,
         vix=np.full(SESSIONS, 20.0),
         vix_age=np.zeros(SESSIONS, np.int64),
         classes=np.zeros(ETFS, np.int64),
@@ -57,19 +85,17 @@ def load() -> None:
     asks = np.ones(SESSIONS, np.bool_)
     timetable = Timetable(HISTORY, SESSIONS - 1, asks, np.ones(SESSIONS, np.int64))
     simulate(tape, scores, rules, timetable, Decimal(100_000))
-    if (mark := _mark()) is not None:
-        mark.touch()
 
 
 def _mark() -> Path | None:
-    return None if compiled.FOLDER is None else compiled.FOLDER / "engine"
+    return None if compiled.FOLDER is None else compiled.FOLDER / "complete"
 
 
 def compile_alone() -> None:
     """Compile, unless another process is at it."""
     if compiled.FOLDER is None or is_compiled():
         return
-    with (compiled.FOLDER / "engine.lock").open("w") as lock:
+    with (compiled.FOLDER / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
