@@ -46,7 +46,8 @@ class Life:
 
 
 def resolved(market: MarketSnapshot, configured: Settings, spec: BacktestSpec) -> BacktestSpec:
-    """With everything said that was left out. Raises Refused for what the market cannot answer."""
+    """With everything said that was left out, and days that are sessions: the same life has one
+    specification. Raises Refused for what the market cannot answer."""
     settings = spec.over(default_settings(configured))
     portfolios.check_settings(market, settings)
     earliest = _earliest(market)
@@ -62,7 +63,7 @@ def resolved(market: MarketSnapshot, configured: Settings, spec: BacktestSpec) -
     }
     complete = BacktestSpec.model_validate_json(json.dumps(body))
     _require_known_days(market, complete, earliest)
-    return complete
+    return _on_sessions(market, complete)
 
 
 def settings_hash(spec: BacktestSpec) -> bytes:
@@ -136,6 +137,23 @@ def _require_known_days(market: MarketSnapshot, spec: BacktestSpec, earliest: da
     for flow in spec.cash_flows:
         if not spec.start <= flow.day <= market.panel.sessions[last].item():
             raise Refused(f"The cash flow of {flow.day} is not within the days lived through.")
+
+
+def _on_sessions(market: MarketSnapshot, spec: BacktestSpec) -> BacktestSpec:
+    assert spec.start is not None
+    assert spec.end is not None
+    days: list[date] = market.panel.sessions.tolist()
+    flows = (
+        flow.model_copy(update={"day": days[_first_from(market, flow.day)]})
+        for flow in spec.cash_flows
+    )
+    return spec.model_copy(
+        update={
+            "start": days[_first_from(market, spec.start)],
+            "end": days[market.column(spec.end)],
+            "cash_flows": tuple(flows),
+        }
+    )
 
 
 def _first_from(market: MarketSnapshot, day: date) -> int:

@@ -95,13 +95,26 @@ async def test_the_same_question_is_the_same_run(
     first = await asked(client)
     again = await asked(client, label="Under another name")
     spelled_out = await asked(client, hold_buffer=1.5, schedule="weekly")
+    by_other_days = await asked(client, end="2025-06-30", start="2025-05-01")
     other = await asked(client, schedule="monthly")
 
-    assert again["id"] == spelled_out["id"] == first["id"]
+    assert again["id"] == spelled_out["id"] == by_other_days["id"] == first["id"]
     assert again["repeated"]
     assert other["id"] != first["id"]
     tried = await backtest_evidence.tried(session, resources.owner_id, "us")
     assert len(tried) == 2
+
+
+async def test_days_without_a_session_stand_for_the_sessions_within_them(
+    client: httpx2.AsyncClient,
+) -> None:
+    flow = {"day": "2025-05-10", "amount": "-500"}
+    found = await asked(client, start="2025-05-03", end="2025-06-29", cash_flows=[flow])
+    assert (found["first_session"], found["last_session"]) == ("2025-05-05", "2025-06-27")
+    moved = [{"day": "2025-05-12", "amount": "-500"}]
+    same = await asked(client, start="2025-05-05", end="2025-06-27", cash_flows=moved)
+    assert same["id"] == found["id"]
+    assert found["report"]["net_flow"] == "-500.00"
 
 
 @pytest.mark.parametrize(
