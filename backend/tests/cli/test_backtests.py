@@ -1,8 +1,13 @@
 """Backtests on the command line: the words and the runs of the HTTP interface."""
 
 import csv
+import json
 from pathlib import Path
 
+import pytest
+
+from app.cli.backtest_tables import print_comparison
+from app.schemas.backtest import ComparisonRead
 from tests.cli.conftest import RULES, Installation
 
 LIVED = (*RULES, "--start", "2025-05-01", "--benchmark", "BBB", "--market", "us")
@@ -74,3 +79,32 @@ def test_what_cannot_be_run_is_said_in_a_sentence(etftrader: Installation) -> No
     assert etftrader.failure("backtest", "show", "2147483647") == "There is no such backtest."
     etftrader("backtest", "run", *LIVED, "--cash-flow", "2025-05-20", code=2)
     etftrader("backtest", "run", *LIVED, "--capital", "0", code=2)
+
+
+@pytest.mark.parametrize(
+    ("p_value", "verdict"),
+    [(0.001, "would seldom make"), (0.6, "cannot be told apart"), (None, "cannot be said")],
+)
+def test_a_comparison_says_what_follows_from_it(
+    etftrader: Installation,
+    capsys: pytest.CaptureFixture[str],
+    p_value: float | None,
+    verdict: str,
+) -> None:
+    etftrader("backtest", "run", *LIVED)
+    (item,) = etftrader.json("backtest", "list", "--limit", "1")
+    difference = {
+        "value": 0.0156,
+        "error": 0.0334,
+        "lags": 5,
+        "p_value": p_value,
+        "interval": {"low": -0.0588, "high": 0.0886, "confidence": 0.95},
+        "reasons": {},
+    }
+    about = {"sessions": 845, "only_first": 0, "only_second": 0, "correlation": 0.9, "reasons": {}}
+    found = about | {"first": item, "second": item, "mean": difference, "sharpe": difference}
+    print_comparison(ComparisonRead.model_validate_json(json.dumps(found)))
+    told = " ".join(capsys.readouterr().out.split())
+    assert "mean return a year 1.56% 3.34%" in told
+    assert "-5.88% to 8.86% (95%)" in told
+    assert verdict in told
