@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
+from starlette.background import BackgroundTask
 
 from app.api.deps import MAX_ID, IdempotencyKeyHeader, ResourcesDep, SessionDep
 from app.api.errors import problems
@@ -66,7 +67,8 @@ async def run(
     known = await backtest_runs.known(session, market, ask)
     if known is not None:
         return _answer(backtest_answers.read(known, repeated=True))
-    if not backtest_running.is_quick(market, backtesting.life_of(market, spec)):
+    life = backtesting.life_of(market, spec)
+    if not backtest_running.is_quick(market, life):
         job = await jobs.submit(
             session,
             owner_id=resources.owner_id,
@@ -77,7 +79,9 @@ async def run(
             now=utc_now(),
         )
         waiting = JobRead.model_validate(job).model_dump_json()
-        return Response(waiting, 202, media_type="application/json")
+        # A worker does this one; the next on the same universe can then be answered at once.
+        scoring = BackgroundTask(backtest_running.remember, market, life.settings)
+        return Response(waiting, 202, media_type="application/json", background=scoring)
     columns = await backtest_runs.make(market, ask, now=utc_now())
     row, is_new = await backtest_runs.keep(session, columns)
     return _answer(backtest_answers.read(row, repeated=not is_new))

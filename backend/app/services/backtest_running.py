@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 from uuid import UUID
@@ -10,6 +11,7 @@ from app.market_data.snapshot import MarketSnapshot
 from app.quant.backtest.report import Report, report
 from app.quant.backtest.simulation import Simulation
 from app.quant.backtest.tape import ScoreTable, Tape
+from app.quant.errors import QuantError
 from app.quant.factors.cross_section import Composite
 from app.quant.factors.factor_history import FactorHistory
 from app.quant.factors.score_history import ScoreHistory, combine, score_history
@@ -113,6 +115,13 @@ def scores(market: MarketSnapshot, settings: PortfolioSettings) -> ScoreHistory:
                 _remembered.popitem(last=False)
         _remembered.move_to_end(key)
     return combine(found, rules.weights, rules.composite)
+
+
+def remember(market: MarketSnapshot, settings: PortfolioSettings) -> None:
+    """Have scores at hand for the next run, unless others are being computed just now."""
+    if _engine_is_loaded.is_set() and not _scoring.locked():
+        with suppress(QuantError):  # the run itself says what is wrong
+            scores(market, settings)
 
 
 def _known_factors(market: MarketSnapshot, settings: PortfolioSettings) -> FactorHistory | None:

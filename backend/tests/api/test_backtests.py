@@ -309,6 +309,15 @@ async def test_what_takes_longer_is_a_job_whose_result_is_the_same_run(
     assert (await asked(client))["id"] == found["id"]
 
 
+async def test_scores_that_made_one_run_wait_are_there_for_the_next(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.services.backtest_running.SECONDS_PER_SCORE", 1.0)
+    body = BODY | {"universe": {"excluded": ["LLL"]}}
+    assert (await client.post("/api/backtests", json=body)).status_code == 202
+    assert (await client.post("/api/backtests", json=body)).status_code == 201
+
+
 async def test_two_who_store_the_same_run_at_once_store_one(
     client: httpx2.AsyncClient, resources: Resources, market: MarketSnapshot
 ) -> None:
