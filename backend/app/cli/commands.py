@@ -43,6 +43,7 @@ JOURNEY: dict[str, dict[str, Entry]] = {
     },
     "Research": {
         "backtest": Entry("backtest", "Live through past sessions by any rules, and judge it."),
+        "verify": Entry("verify", "Try on your own data that nothing looks ahead."),
     },
     "Upkeep": {
         "jobs": Entry("jobs", "List, show, watch and cancel what takes its time."),
