@@ -43,6 +43,7 @@ def print_list(found: Sequence[BacktestItem]) -> None:
             )
             for each in found
         ),
+        wrapped="withdrawn",
     )
 
 

@@ -46,6 +46,9 @@ class Panel:
     def first(self, sessions: int) -> "Panel":
         return self._columns(slice(None, sessions))
 
+    def columns(self, begin: int, end: int) -> "Panel":
+        return self._columns(slice(begin, end))
+
     def last(self, sessions: int) -> "Panel":
         return self._columns(slice(max(len(self) - sessions, 0), None))
 

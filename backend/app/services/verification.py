@@ -8,7 +8,14 @@ from app.core.progress import Progress
 from app.market_data.snapshot import MarketSnapshot
 from app.quant.backtest.rules import TradingRules
 from app.quant.panel import SESSIONS_PER_YEAR
-from app.quant.verification.lookahead import Checked, Leak, Subject, verify
+from app.quant.verification.lookahead import (
+    Checked,
+    Leak,
+    Subject,
+    merged,
+    part_of,
+    verify,
+)
 from app.schemas.settings import OptimizerName, PortfolioSettings
 from app.schemas.verification import LeakRead, LookaheadRead, StageRead
 from app.services import strategy
@@ -16,6 +23,8 @@ from app.services.tapes import tape_of
 
 LIVED = 126
 """Sessions of simulated life before a cut, at least where the data go back so far."""
+AFTER = 63
+"""Sessions whose replacement is enough of a future."""
 
 
 def lookahead(
@@ -32,18 +41,25 @@ def lookahead(
     first = SESSIONS_PER_YEAR + 1
     if len(days) < first + 10:
         raise Refused(f"The market has {len(days)} sessions; {first + 10} are needed.")
-    earliest = min(first + LIVED, len(days) - 6)
     random = np.random.default_rng(seed)
-    chosen = np.sort(random.integers(earliest, len(days) - 1, cuts))
+    chosen = np.sort(random.integers(min(first + 5, len(days) - 6), len(days) - 1, cuts))
     subject = Subject(
         tape=tape_of(market),
         facts=market.facts,
         rules={name.value: _rules(settings, name) for name in OptimizerName},
         asks=np.isin(days, calendar.first_session_of_each(calendar.Period.WEEK, days)),
         first=first,
-        distributions=market.distributions,
     )
-    found = verify(subject, chosen.tolist(), seed=seed, tell=progress)
+    parts = []
+    for number, cut in enumerate(chosen.tolist()):
+        begin, end = max(cut - first - LIVED, 0), min(cut + AFTER, len(days))
+        part = part_of(subject, begin, end)
+
+        def tell(step: str, done: int, of: int, before: int = number) -> None:
+            progress(step, before * of + done, cuts * of)
+
+        parts.append(verify(part, (cut - begin,), seed=seed + number, tell=tell))
+    found = merged(parts)
     return LookaheadRead(
         market=market.code,
         seed=seed,

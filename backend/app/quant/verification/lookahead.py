@@ -17,7 +17,7 @@ import numpy.typing as npt
 from app.quant.backtest.engine import simulate
 from app.quant.backtest.rules import Timetable, TradingRules
 from app.quant.backtest.simulation import Simulation
-from app.quant.backtest.tape import ScoreTable, Tape
+from app.quant.backtest.tape import NEVER, ScoreTable, Tape
 from app.quant.factors.distributions import Distributions
 from app.quant.factors.registry import REGISTRY
 from app.quant.factors.score_history import ScoreHistory, score_history
@@ -113,6 +113,42 @@ def verify(
             done += 1
             tell("replacing the future", done, steps)
     return tuple(found.values())
+
+
+def merged(parts: Sequence[Sequence[Checked]]) -> tuple[Checked, ...]:
+    """What was found in several parts of a history, stage by stage: the first leak of each."""
+    return tuple(
+        Checked(
+            stages[0].stage,
+            sum(each.compared for each in stages),
+            next((each.leak for each in stages if each.leak is not None), None),
+        )
+        for stages in zip(*parts, strict=True)
+    )
+
+
+def part_of(subject: Subject, begin: int, end: int) -> Subject:
+    """The columns from `begin` to before `end` as a market of their own."""
+    tape, columns = subject.tape, slice(begin, end)
+    events = (event for event in tape.events if begin < event.column < end)
+    return replace(
+        subject,
+        tape=replace(
+            tape,
+            panel=tape.panel.columns(begin, end),
+            opens=tape.opens[:, columns],
+            vix=tape.vix[columns],
+            vix_age=tape.vix_age[columns],
+            closed=np.where(tape.closed == NEVER, NEVER, np.maximum(tape.closed - begin, 0)),
+            splits=frozenset((c - begin, row) for c, row in tape.splits if begin <= c < end),
+            events=tuple(
+                replace(event, column=event.column - begin, paid=max(event.paid - begin, 0))
+                for event in events
+            ),
+        ),
+        asks=subject.asks[columns],
+        distributions=None,
+    )
 
 
 def _alternatives(tape: Tape, cut: int, random: np.random.Generator) -> Iterator[tuple[str, Tape]]:
