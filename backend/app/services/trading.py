@@ -223,6 +223,8 @@ async def _filled_at_once(
             OrderState.ACCEPTED, ReasonCode.TRIGGERED, session=order.session, at=now
         )
         return replace(triggered, triggered_on=order.session), None
+    if met.triggered:  # what a session's volume leaves over waits for no stop any more
+        order = replace(order, triggered_on=order.session)
     quantity = order.quantity if cap is None else min(order.quantity, cap)
     sent = BrokerOrder(order.id, etf.ticker, order.side, quantity, etf.quote, met.limit)
     fill = filled(await broker.place(sent))

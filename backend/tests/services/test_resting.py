@@ -183,6 +183,18 @@ async def test_volume_splits_an_order_over_sessions(begin: Open) -> None:
     assert [tuple(fill) for fill in fills] == [(1, 50), (2, 50), (3, 20)]
 
 
+async def test_a_stop_that_was_set_off_at_once_stays_so_for_what_volume_left_over(
+    begin: Open,
+) -> None:
+    # Set off by the close of 100; the next bar never touches the stop of 100.
+    stage = await begin((90, 91, 89, 90), max_volume_share=0.0001)
+    placed = await stage.placed(BUY, "AAA", "60", stop_price="100")
+    assert placed.order.filled_quantity == 50
+    await stage.settle(1)
+    shown = await stage.order(placed.order.id)
+    assert (shown.state, shown.filled_quantity) == (OrderState.FILLED, D(60))
+
+
 async def test_what_is_left_of_a_day_order_expires_with_its_fills_kept(begin: Open) -> None:
     stage = await begin(STILL, STILL, max_volume_share=0.0001)
     order = await stage.place(BUY, "AAA", "200", limit_price="100", gtc=False)
