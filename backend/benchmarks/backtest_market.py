@@ -43,7 +43,7 @@ class Market:
 def market(file: str = "etf_prices.parquet", *, etfs: int = 2_383, sessions: int = 1_098) -> Market:
     """The real prices kept beside the project where there are any, else random walks."""
     real = (DATA / file).is_file()
-    panel, opens, facts = _read(DATA / file) if real else _invented(etfs, sessions)
+    panel, opens, facts = _read(DATA / file) if real else invented_prices(etfs, sessions)
     return of(panel, opens, facts, real=real)
 
 
@@ -134,7 +134,7 @@ def _read(file: Path) -> tuple[Panel, FloatArray, Facts]:
     return Panel(tuple(tickers), sessions, close, close, matrix("volume")), opens, facts
 
 
-def _invented(etfs: int, sessions: int) -> tuple[Panel, FloatArray, Facts]:
+def invented_prices(etfs: int, sessions: int) -> tuple[Panel, FloatArray, Facts]:
     random = np.random.default_rng(0)
     spread = np.linspace(0.003, 0.018, etfs)[:, None]
     common = random.normal(0.0003, 0.006, sessions)

@@ -107,6 +107,7 @@ async def _run(context: Context, wanted: BacktestCreate) -> BacktestRead:
         return backtest_answers.read(row, repeated=True)
     if not backtest_running.engine_is_compiled():
         say("Compiling the engine of backtests, once: half a minute or so ...")
+        backtest_running.load_engine()
     columns = await backtest_runs.make(market, ask, now=context.now)
     row, is_new = await backtest_runs.keep(context.session, columns)
     return backtest_answers.read(row, repeated=not is_new)
