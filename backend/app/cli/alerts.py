@@ -38,7 +38,10 @@ def alerts(
     else:
         print_table(
             f"{len(answer)} alert{'s' if len(answer) > 1 else ''}",
-            ("portfolio", "session", "kind", "message"),
-            ((row.portfolio, row.session, row.kind, row.message) for row in answer),
+            ("id", "portfolio", "ticker", "session", "kind", "message"),
+            (
+                (row.portfolio_id, row.portfolio, row.ticker, row.session, row.kind, row.message)
+                for row in answer
+            ),
             wrapped="message",
         )

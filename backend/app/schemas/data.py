@@ -73,9 +73,7 @@ class MarketStatus(DataAge):
     scores: ScoresStatus
     quarantined: int
     quarantine: list[QuarantineCount] = Field(description="By reason, the most frequent first")
-    imports: list[ImportRead] = Field(
-        description="The last of each source and series, newest first"
-    )
+    imports: list[ImportRead] = Field(description="The last of each series, newest first")
 
 
 class DataStatus(Output):

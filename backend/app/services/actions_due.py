@@ -72,8 +72,11 @@ def decide(
                 if flows is None:
                     raise NeedsFlows
                 cash_history.require_enough([*flows, *entries], made)
-        except (CannotBook, NotThereThen) as error:
+        except CannotBook as error:
             left_open.append(LeftOpen(action, str(error)))
+            continue
+        except NotThereThen as error:
+            left_open.append(LeftOpen(action, error.way_out))
             continue
         for entry in made:
             history.add(entry)

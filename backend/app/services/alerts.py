@@ -74,7 +74,8 @@ def of_action_left_open(portfolio_id: int, action: Action, reason: str) -> NewAl
         AlertKind.ACTION,
         action.etf_id,
         action.ex_date,
-        f"The {action.kind.replace('_', ' ')} of {action.ex_date} is not in the book: {reason}.",
+        f"The {action.kind.replace('_', ' ')} of {action.ex_date} is not in the book as it is now "
+        f"known: {reason}.",
         f"action:{action.id}:{action.value}",
     )
 

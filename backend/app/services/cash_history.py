@@ -48,6 +48,14 @@ class NotThereThen(Refused):
         self.missing = -low.cash
         self.session = low.session
 
+    @property
+    def way_out(self) -> str:
+        """What closes the gap where nobody asked for the money."""
+        return (
+            f"on {self.session} the cash would be {plain(self.missing)} USD below zero; pay in that"
+            " much for an earlier day, and import anything new"
+        )
+
 
 async def read(session: AsyncSession, portfolio_id: int) -> Sequence[Flow]:
     """The flows of all entries in the order of their sequence."""

@@ -207,7 +207,7 @@ async def _imports(session: AsyncSession, market: str) -> list[ImportRead]:
     last = (
         select(func.max(DataImport.id))
         .where(DataImport.market == market)
-        .group_by(DataImport.source, DataImport.series)
+        .group_by(DataImport.series)
     )
     query = select(DataImport).where(DataImport.id.in_(last)).order_by(DataImport.id.desc())
     return [ImportRead.model_validate(row) for row in await session.scalars(query)]
