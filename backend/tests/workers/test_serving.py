@@ -28,6 +28,7 @@ from tests.workers.small_worker import STEPS
 from tests.workers.test_running import cancel, read, submit
 
 SECONDS = 45
+LAUNCHER = "tests.as_installed"
 MODULE = "tests.workers.small_worker"
 
 
@@ -77,7 +78,7 @@ def workers(
             _env_file=None,
         )
         running = [
-            Child(Program(name, MODULE, (name,)), settings.handed_on(), ties, _silent)
+            Child(Program(name, LAUNCHER, (MODULE, name)), settings.handed_on(), ties, _silent)
             for name in ("worker", "beat")
         ]
         workers = Workers(settings, Valkey(home), running)
