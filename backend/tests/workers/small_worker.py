@@ -19,10 +19,12 @@ from app.core.config import Settings
 from app.core.database import reading
 from app.models import Job, User
 from app.workers.context import Handler, JobContext, Record, Result, Timing
+from app.workers.registry import HANDLERS as REAL
 from app.workers.serving import Serving, Upkeep
 
 STEPS = ("begun", "computing", "computed", "writing", "written")
 LEASE = timedelta(seconds=1.5)
+SECONDS_PER_CHUNK = 0.3
 
 
 async def leave_a_trace(context: JobContext) -> Record:
@@ -65,7 +67,18 @@ async def gather(context: JobContext) -> Result:
         return {"names": [result["name"] for result in await session.scalars(query)]}
 
 
-HANDLERS: Mapping[str, Handler] = {"trace": leave_a_trace, "gather": gather}
+async def compute_slowly(context: JobContext) -> Record | Result | None:
+    """A part of a sweep, so slowly that a test can disturb it."""
+    await context.in_thread(time.sleep, SECONDS_PER_CHUNK)
+    return await REAL["sweep_chunk"](context)
+
+
+HANDLERS: Mapping[str, Handler] = {
+    **REAL,
+    "trace": leave_a_trace,
+    "gather": gather,
+    "sweep_chunk": compute_slowly,
+}
 
 
 def main() -> None:

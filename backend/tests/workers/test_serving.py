@@ -4,103 +4,41 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import func, select
 
 from app.bootstrap import Resources, open_resources
-from app.core import bell, embedded
-from app.core.config import Settings
+from app.core import bell
 from app.core.database import reading, unit_of_work
-from app.core.embedded import Home, Valkey, locks, process
-from app.core.embedded.locks import Patience
 from app.models import Job, User
 from app.services.jobs import Chunks
-from app.supervisor import children
-from app.supervisor.children import Child, Program
 from tests.servers import Run, ServerUrls
+from tests.workers.served import SECONDS, Workers, begun, ended, serve
 from tests.workers.small_worker import STEPS
-from tests.workers.test_running import cancel, read, submit
+from tests.workers.test_running import cancel, submit
 
-SECONDS = 45
-LAUNCHER = "tests.as_installed"
 MODULE = "tests.workers.small_worker"
-
-
-@dataclass
-class Workers:
-    """A worker and its beat, watched as `up` watches them, and a Valkey of their own."""
-
-    settings: Settings
-    valkey: Valkey
-    running: Sequence[Child]
-
-    @property
-    def worker(self) -> Child:
-        return self.running[0]
-
-    def tend(self) -> None:
-        for child in self.running:
-            child.tend()
-
-    def kill_valkey(self) -> None:
-        """With everything in it."""
-        listener = process.listener(self.valkey.socket)
-        assert listener is not None
-        os.kill(listener, signal.SIGKILL)
-
-
-def _silent(_message: str) -> None:
-    pass
 
 
 @pytest.fixture(scope="module")
 def workers(
     run: Run, server_urls: ServerUrls, worker_id: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Workers]:
-    data_dir: Path = tmp_path_factory.mktemp("workers")
-    home = Home(data_dir)
     with (
         run.new_database(server_urls, f"{worker_id}_jobs") as database,
-        embedded.valkey(data_dir, progress=_silent) as redis,
-        locks.exclusive(home.run / "children", Patience(_silent, "")) as lock,
-        children.ties(lock) as ties,
+        serve(database, tmp_path_factory.mktemp("workers"), MODULE) as served,
     ):
-        settings = Settings(
-            database_url=SecretStr(database),
-            redis_url=SecretStr(redis),
-            data_dir=data_dir,
-            _env_file=None,
-        )
-        running = [
-            Child(Program(name, LAUNCHER, (MODULE, name)), settings.handed_on(), ties, _silent)
-            for name in ("worker", "beat")
-        ]
-        workers = Workers(settings, Valkey(home), running)
-        workers.tend()
-        yield workers
-        children.stop(running)
+        yield served
 
 
 @pytest.fixture
 async def resources(workers: Workers) -> AsyncIterator[Resources]:
     async with open_resources(workers.settings) as opened:
         yield opened
-
-
-async def ended(workers: Workers, resources: Resources, job: Job) -> Job:
-    async with asyncio.timeout(SECONDS):
-        while True:
-            workers.tend()
-            found = await read(resources, job)
-            if found.has_ended:
-                return found
-            await asyncio.sleep(0.05)
 
 
 async def submit_traces(
@@ -124,18 +62,6 @@ def died_at(folder: Path) -> set[str]:
 async def traces(resources: Resources, names: Sequence[str]) -> list[str]:
     async with reading(resources.sessions) as session:
         return list(await session.scalars(select(User.name).where(User.name.in_(names))))
-
-
-async def begun(workers: Workers, resources: Resources, job: Job, parts: int) -> None:
-    """Wait until so many parts have succeeded."""
-    query = select(func.count()).where(Job.parent_id == job.id, Job.state == "succeeded")
-    async with asyncio.timeout(SECONDS):
-        while True:
-            workers.tend()
-            async with reading(resources.sessions) as session:
-                if (await session.scalar(query) or 0) >= parts:
-                    return
-            await asyncio.sleep(0.02)
 
 
 async def is_done_once(
@@ -185,7 +111,7 @@ async def test_redis_may_be_lost_with_all_it_holds_while_jobs_run_and_are_asked_
     workers.kill_valkey()
     unheard, more_names = await submit_traces(resources, 2, tmp_path)
     await asyncio.sleep(0.5)
-    embedded.restore(workers.valkey, _silent)
+    workers.restore_valkey()
     assert (await ended(workers, resources, unheard)).state == "succeeded"
     await is_done_once(workers, resources, job, names)
     await is_done_once(workers, resources, unheard, more_names)
