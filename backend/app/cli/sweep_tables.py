@@ -66,6 +66,8 @@ def _print_result(result: SweepResult) -> None:
         _print_walk(result.walk_forward)
     if result.cross_validation is not None:
         _print_validation(result.cross_validation)
+    for note in result.notes:
+        print_line(note)
     print_reasons(result.reasons)
 
 

@@ -237,6 +237,7 @@ class SweepResult(Output):
     cross_validation: CrossValidationRead | None = Field(
         description="Null where none was asked for"
     )
+    notes: list[str] = Field(description="What to know before reading anything into it")
     reasons: Reasons
 
 

@@ -1,6 +1,6 @@
 """What the figures about a sweep's choices look like in an answer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -46,6 +46,24 @@ def surface(sweep: SweepSpec, sharpes: FloatArray) -> SurfaceRead | None:
         axes.append(Axis(name, tuple(values[place] for place in order), ordered))
     grid = sharpes.reshape([len(axis.values) for axis in axes])[np.ix_(*places)]
     return _surface(axes, survey(axes, grid))
+
+
+def notes(sweep: SweepSpec, returns: FloatArray) -> Iterator[str]:
+    """Which settings of a grid changed nothing; `returns` are those of its members in order."""
+    if sweep.grid is None:
+        return
+    grid = returns.reshape(*(len(values) for _, values in sweep.axes), -1)
+    for axis, (name, values) in enumerate(sweep.axes):
+        first = np.take(grid, [0], axis=axis)
+        if len(values) > 1 and ((grid == first) | (np.isnan(grid) & np.isnan(first))).all():
+            said = f"{name} made no difference: members that differ in it alone are the same run."
+            yield said + _because(sweep, name)
+
+
+def _because(sweep: SweepSpec, name: str) -> str:
+    if name == "stop_loss_pct" and sweep.use_vix_adjustment:
+        return " While use_vix_adjustment is true it counts only where the VIX is unknown."
+    return ""
 
 
 def _surface(axes: Sequence[Axis], found: Surface) -> SurfaceRead:

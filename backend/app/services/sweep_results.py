@@ -85,6 +85,7 @@ def put_together(bench: Bench, sweep: SweepSpec, runs: Runs, tell: Progress) -> 
         surface=sweep_evidence.surface(sweep, ratios),
         walk_forward=_walked(bench, sweep, runs, tell),
         cross_validation=_cross_validated(sweep, runs, tell),
+        notes=list(sweep_evidence.notes(sweep, runs.returns)),
         reasons=sweep_evidence.reasons(best=best),
     )
 

@@ -174,7 +174,11 @@ async def shown(
         **_item(row),
         spec=sweep.spec,
         error=None if job.error is None else Problem.model_validate(job.error),
-        result=None if sweep.result is None else SweepResult.model_validate(sweep.result),
+        result=(
+            None
+            if sweep.result is None
+            else SweepResult.model_validate({"notes": [], **sweep.result})
+        ),
         runs=[_member(spec, run) for run in runs],
     )
 

@@ -133,6 +133,20 @@ async def test_a_sweep_says_which_member_is_best_and_what_speaks_for_it(
     assert (len(result.cross_validation.folds), len(result.cross_validation.sharpes)) == (6, 3)
 
 
+async def test_a_setting_of_the_grid_that_changes_nothing_is_named_with_the_reason(
+    resources: Resources,
+) -> None:
+    grid = {"num_positions": [3, 5], "stop_loss_pct": [0.05, 0.2]}
+    with_vix = await made(resources, grid=grid, use_vix_adjustment=True)
+    fixed = await made(resources, grid=grid, use_vix_adjustment=False)
+    assert with_vix.result is not None
+    assert fixed.result is not None
+    (note,) = with_vix.result.notes
+    assert note.startswith("stop_loss_pct made no difference")
+    assert "use_vix_adjustment" in note
+    assert fixed.result.notes == []
+
+
 async def test_the_path_walked_forward_is_a_book_opened_at_the_first_choice_that_goes_on_from_there(
     resources: Resources,
 ) -> None:
