@@ -42,19 +42,28 @@ class Outcome:
 
 def run(market: MarketSnapshot, life: Life) -> Outcome:
     """Raises QuantError, such as for a withdrawal of more than there is."""
-    # The engine is compiled code: who only asks for an answer need not load it.
-    from app.quant.backtest.engine import simulate  # noqa: PLC0415
-
-    _engine_is_loaded.set()
     history = scores(market, life.settings)
-    table = ScoreTable.of(history, market.panel)
-    simulation = simulate(tape(market), table, life.rules, life.timetable, life.capital)
+    simulation = _simulated(market, life, history)
     found = report(
         simulation,
         rf=life.settings.risk_free_rate,
         benchmark=benchmark_closes(market, life),
     )
     return Outcome(simulation, found, tuple(history.factors.notes))
+
+
+def simulated(market: MarketSnapshot, life: Life) -> Simulation:
+    """The life alone, without a report; raises what `run` raises."""
+    return _simulated(market, life, scores(market, life.settings))
+
+
+def _simulated(market: MarketSnapshot, life: Life, history: ScoreHistory) -> Simulation:
+    # The engine is compiled code: who only asks for an answer need not load it.
+    from app.quant.backtest.engine import simulate  # noqa: PLC0415
+
+    _engine_is_loaded.set()
+    table = ScoreTable.of(history, market.panel)
+    return simulate(tape(market), table, life.rules, life.timetable, life.capital)
 
 
 def engine_is_compiled() -> bool:

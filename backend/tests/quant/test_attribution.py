@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.quant.attribution import by_position, contributions_of, link
+from app.quant.attribution.linking import link
+from app.quant.attribution.positions import by_position
 from app.quant.errors import QuantError
 
 
@@ -60,15 +61,7 @@ def test_a_period_that_ends_where_it_began_still_adds_up() -> None:
     assert found.positions[0].contribution == pytest.approx(0.0, abs=1e-15)
 
 
-def test_money_becomes_contributions_over_the_capital_at_the_start_of_the_day() -> None:
-    profits = np.array([[10.0, -5.0], [0.0, 22.0]])
-    found = contributions_of(profits, np.array([1000.0, 1100.0]))
-    np.testing.assert_allclose(found, [[0.01, -0.005], [0.0, 0.02]])
-
-
-def test_a_day_without_capital_or_that_loses_everything_is_refused() -> None:
-    with pytest.raises(QuantError, match="without capital"):
-        contributions_of(np.ones((1, 1)), np.zeros(1))
+def test_a_day_without_a_return_or_that_loses_everything_is_refused() -> None:
     for bad in (-1.0, math.nan):
         with pytest.raises(QuantError, match="cannot be linked"):
             link(np.ones((1, 1)), np.array([bad]))

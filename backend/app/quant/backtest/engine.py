@@ -68,7 +68,7 @@ def in_turn(tape: Tape, legs: Sequence[Leg], capital: Decimal) -> Simulation:
     """
     if not 0 < capital <= LARGEST_CAPITAL:
         raise QuantError(f"A simulation takes more than 0 and at most {LARGEST_CAPITAL:,f} USD.")
-    state, payable, undecided = None, None, []
+    state, payable, undecided, movements = None, None, [], []
     for leg in legs:
         state = _begin(tape, leg, capital) if state is None else _go_on(state, leg)
         run = _Run.of(tape, leg, _scheduled(state, tape, leg), payable)
@@ -76,10 +76,11 @@ def in_turn(tape: Tape, legs: Sequence[Leg], capital: Decimal) -> Simulation:
             run.serve(Wants(wanted))
         state, payable = run.state, run.ledger.payable
         undecided += run.undecided
+        movements += run.ledger.movements
     if state is None:
         raise ValueError("a life has at least one leg")
     span = legs[0].timetable.first, legs[-1].timetable.last
-    return Simulation.of(tape, span, state, tuple(undecided))
+    return Simulation.of(tape, span, state, tuple(undecided), tuple(movements))
 
 
 @dataclass(slots=True)

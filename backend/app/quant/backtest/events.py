@@ -7,7 +7,7 @@ whole steps of shares and pays for the rest; a closure pays for all.
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -33,18 +33,32 @@ Payable: TypeAlias = defaultdict[int, list[tuple[int, int]]]
 """By the column in which they are paid: the row and the cents of dividends that were earned."""
 
 
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """What an ETF did to a book beside trades: the shares that came (negative: went), in
+    millionths, and the cents that it paid, after tax. `ratio` is new shares per old one."""
+
+    column: int
+    row: int
+    shares: int = 0
+    cents: int = 0
+    ratio: float = 1.0
+
+
 class Overdrawn(QuantError):
     """More is to be withdrawn than there is in cash."""
 
 
 @dataclass(slots=True)
 class Ledger:
-    """Handles the openings of `busy_columns`; `payable` are dividends not yet paid."""
+    """Handles the openings of `busy_columns`; `payable` are dividends not yet paid, `movements` is
+    what was done so far."""
 
     rules: TradingRules
     timetable: Timetable
     events: dict[int, list[Event]]
     payable: Payable
+    movements: list[Movement] = field(default_factory=list)
 
     @classmethod
     def of(
@@ -64,7 +78,7 @@ class Ledger:
         self._move_money(state, tape)
         income: defaultdict[int, int] = defaultdict(int)
         for row, cents in self.payable.pop(column, ()):
-            income[row] += self._credit(state, cents)
+            income[row] += self._credit(state, row, cents)
         todays = self.events.get(column, [])
         before = {event.row: int(state.etfs[event.row]["shares"]) for event in todays}
         for event in todays:
@@ -100,12 +114,14 @@ class Ledger:
         now["cash"] += cents
         state.days[column]["flow"] += cents
 
-    def _credit(self, state: State, cents: int) -> int:
+    def _credit(self, state: State, row: int, cents: int) -> int:
         """A dividend after tax, in cents."""
         rate = Decimal(repr(self.rules.dividends.withholding))
         kept = cents - int((cents * rate).to_integral_value())
         state.now[0]["cash"] += kept
-        state.days[state.now[0]["column"]]["income"] += kept
+        column = int(state.now[0]["column"])
+        state.days[column]["income"] += kept
+        self.movements.append(Movement(column, row, cents=kept))
         return kept
 
     def _dividend(self, state: State, event: Event, held_before: int) -> int:
@@ -120,7 +136,7 @@ class Ledger:
         if self.rules.dividends.on_pay_date and event.paid > event.column:
             self.payable[event.paid].append((event.row, cents))
             return 0
-        return self._credit(state, cents)
+        return self._credit(state, event.row, cents)
 
     def _split(self, state: State, terms: Terms, tape: Tape, event: Event) -> None:
         row, ratio, now = event.row, event.ratio, state.now[0]
@@ -128,7 +144,8 @@ class Ledger:
         etf = state.etfs[row]
         for name in ("last", "highest"):
             etf[name] = round(int(etf[name]) / ratio)
-        exact = int(state.etfs[row]["shares"]) * ratio
+        before = int(state.etfs[row]["shares"])
+        exact = before * ratio
         kept = int(exact // terms.step) * terms.step
         prices = self._prices(tape)[row]
         price = market_price(prices, column) or int(state.etfs[row]["last"])
@@ -139,6 +156,7 @@ class Ledger:
             basis = int(state.etfs[row]["basis"])
             state.etfs[row]["basis"] -= round(Fraction(basis * cents * SHARE * CENT_MICROS, worth))
         state.etfs[row]["shares"] = kept
+        self.movements.append(Movement(column, row, kept - before, cents, float(ratio)))
         if not kept:
             booking.drop(state, row)
         for order in state.orders[: now["orders"]]:

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from app.quant.backtest.events import Movement
 from app.quant.backtest.exact import SHARE
 from app.quant.backtest.state import Because, Record, Records, State, Why
 from app.quant.backtest.tape import Tape
@@ -61,7 +62,7 @@ class SimulatedPosition:
 class Simulation:
     """`days`, `trades` and `decisions` are records as in `state`, in cents and millionths; `days`
     and `class_values` (cents per session and asset class) have one entry per session lived through,
-    of which `sessions` are the dates."""
+    of which `sessions` are the dates. `movements` are what ETFs did to the book beside trades."""
 
     tape: Tape
     first: int
@@ -72,10 +73,16 @@ class Simulation:
     class_values: IntArray
     positions: tuple[SimulatedPosition, ...]
     undecided: tuple[Undecided, ...]
+    movements: tuple[Movement, ...] = ()
 
     @classmethod
     def of(
-        cls, tape: Tape, span: tuple[int, int], state: State, undecided: tuple[Undecided, ...]
+        cls,
+        tape: Tape,
+        span: tuple[int, int],
+        state: State,
+        undecided: tuple[Undecided, ...],
+        movements: tuple[Movement, ...] = (),
     ) -> "Simulation":
         """Of a life from the first to the last column of `span`."""
         now, lived = state.now[0], slice(span[0], span[1] + 1)
@@ -89,6 +96,7 @@ class Simulation:
             class_values=state.class_values[lived],
             positions=tuple(_positions(state)),
             undecided=undecided,
+            movements=movements,
         )
 
     @cached_property

@@ -1,0 +1,1 @@
+"""Where a return came from: by position, by factor, by asset class, by published factors."""
