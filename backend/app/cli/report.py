@@ -1,0 +1,83 @@
+"""`etftrader report`: one HTML file about a portfolio or a backtest, to be handed to somebody."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.app import new_app
+from app.cli.asking import given
+from app.cli.backtest_options import BacktestId
+from app.cli.failing import failures_in_one_sentence
+from app.cli.output import print_line
+from app.cli.performance import Against
+from app.cli.runtime import Context, PortfolioId, run
+from app.cli.saving import ForceOption, require_free, save
+from app.quant.periods import Period
+from app.schemas.report import BacktestFindings, PortfolioFindings
+from app.services import reporting
+from app.web import report
+
+app = new_app("Write a report: one HTML file that needs nothing else, to be handed to somebody.")
+
+OutOption = Annotated[Path, typer.Option(metavar="FILE", help="Where to write it.")]
+
+
+@app.command()
+def portfolio(
+    portfolio_id: PortfolioId,
+    *,
+    out: OutOption,
+    period: Annotated[
+        Period, typer.Option(help="Counted back from the last close; ALL is the whole life.")
+    ] = Period.ALL,
+    benchmark: Annotated[
+        str | None, typer.Option(metavar="TICKER", help="Left out: its own, or the market's.")
+    ] = None,
+    force: ForceOption = False,
+) -> None:
+    """What a portfolio did, why, at which cost and risk, and how far that can be trusted."""
+    against = given(Against, {"benchmark": benchmark}).benchmark
+    _require_free(out, force=force)
+
+    async def command(context: Context) -> PortfolioFindings:
+        found = await context.portfolio(portfolio_id)
+        return await reporting.of_portfolio(
+            context.session,
+            context.resources.cache,
+            await context.market_of(found),
+            found,
+            period=period,
+            benchmark=against,
+            now=context.now,
+        )
+
+    _save(report.of_portfolio(run(command)), out, force=force)
+
+
+@app.command()
+def backtest(backtest_id: BacktestId, *, out: OutOption, force: ForceOption = False) -> None:
+    """What rules did over past sessions, and whether that can be believed."""
+    _require_free(out, force=force)
+
+    async def command(context: Context) -> BacktestFindings:
+        return await reporting.of_backtest(
+            context.session,
+            context.resources.cache,
+            owner_id=context.resources.owner_id,
+            backtest_id=backtest_id,
+            now=context.now,
+        )
+
+    _save(report.of_backtest(run(command)), out, force=force)
+
+
+def _require_free(out: Path, *, force: bool) -> None:
+    with failures_in_one_sentence():
+        require_free(out, replace=force)
+
+
+def _save(page: str, out: Path, *, force: bool) -> None:
+    with failures_in_one_sentence():
+        save(page, out, replace=force)
+    print_line(f"Wrote {len(page.encode()):,} bytes to {out}.")

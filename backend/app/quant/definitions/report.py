@@ -1,0 +1,112 @@
+"""What the figures of a report show, by the name of the figure."""
+
+from collections.abc import Mapping
+
+from app.quant.definitions.definition import Definition, Unit
+
+DEFINITIONS: Mapping[str, Definition] = {
+    "growth": Definition(
+        "Growth of one unit",
+        "G_t = ∏ (1 + r_s) over the sessions s ≤ t; r is the time-weighted return, free of money "
+        "paid in and out. The benchmark's from its adjusted closes.",
+        Unit.RATIO,
+    ),
+    "drawdown": Definition(
+        "Drawdown", "D_t = G_t / max(G_s, s ≤ t) - 1, with G_0 = 1.", Unit.FRACTION
+    ),
+    "rolling_sharpe": Definition(
+        "Rolling Sharpe ratio",
+        "The Sharpe ratio of the sessions up to each day, as many as the name says: "
+        "(252·mean(r) - rf) / (√252·std(r)).",
+        Unit.RATIO,
+        "Sharpe (1966, 1994)",
+    ),
+    "rolling_beta": Definition(
+        "Rolling beta",
+        "cov(r, b) / var(b) of the sessions up to each day, as many as the name says; b is the "
+        "benchmark's return.",
+        Unit.RATIO,
+    ),
+    "months": Definition(
+        "Monthly returns, in percent",
+        "∏ (1 + r_s) - 1 over the sessions of the month; the first and the last may be parts of "
+        "one. Colours are full at the 98th percentile of the absolute returns.",
+        Unit.FRACTION,
+    ),
+    "years": Definition(
+        "Yearly returns",
+        "∏ (1 + r_s) - 1 over the sessions of the year; the first and the last may be parts of "
+        "one.",
+        Unit.FRACTION,
+    ),
+    "waterfall_positions": Definition(
+        "What made the return: positions",
+        "Daily contributions (weight · return), linked by Carino's factors so that the parts add "
+        "up to the total. Positions beside the largest are summed.",
+        Unit.FRACTION,
+        "Carino (1999)",
+    ),
+    "waterfall_factors": Definition(
+        "What made the return: factors",
+        "Exposure · factor return of every day, and what is left (selection), cash and costs; "
+        "linked by Carino's factors so that the parts add up to the total.",
+        Unit.FRACTION,
+        "Carino (1999)",
+    ),
+    "waterfall_classes": Definition(
+        "What made the return: asset classes against the benchmark",
+        "Allocation, selection and interaction of each asset class, linked so that they add up to "
+        "the difference from the benchmark.",
+        Unit.FRACTION,
+        "Brinson, Hood and Beebower (1986)",
+    ),
+    "exposure_classes": Definition(
+        "Weights of asset classes over time",
+        "Value of the class over the value of the whole portfolio at the close; cash is one.",
+        Unit.FRACTION,
+    ),
+    "exposure_factors": Definition(
+        "Factor exposures over time",
+        "Weighted sum of the held ETFs' scores at the close, cash with 0.",
+        Unit.RATIO,
+    ),
+    "invested": Definition(
+        "Invested part over time",
+        "Value of the positions over the value of the whole portfolio at the close.",
+        Unit.FRACTION,
+    ),
+    "traded": Definition(
+        "Bought and sold by month",
+        "Sums of the value of the month's trades, in USD at their fills; what was sold is below "
+        "the line.",
+        Unit.USD,
+    ),
+    "costs": Definition(
+        "Trading costs by month",
+        "Fees, and what fills were worse than the price that the trade was decided at, in USD.",
+        Unit.USD,
+    ),
+    "distribution": Definition(
+        "Distribution of daily returns",
+        "Sessions by their return; bins by the rule of Freedman and Diaconis. Lines are the "
+        "historical value at risk and the mean return beyond it (CVaR).",
+        Unit.COUNT,
+        "Freedman and Diaconis (1981)",
+    ),
+    "risk_contributions": Definition(
+        "Contributions to volatility",
+        "wᵢ·(Σw)ᵢ / (wᵀΣw): parts of the volatility of holding today's weights; they add up to 1.",
+        Unit.FRACTION,
+    ),
+    "crises": Definition(
+        "Crises within the period",
+        "∏ (1 + r_s) - 1 over the sessions of the episode, as it was lived through.",
+        Unit.FRACTION,
+    ),
+    "replays": Definition(
+        "Past crises replayed with today's weights",
+        "Σ wᵢ·Rᵢ over the episode; R is the ETF's return, or that of its proxy where it is too "
+        "young.",
+        Unit.FRACTION,
+    ),
+}
