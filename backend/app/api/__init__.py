@@ -12,6 +12,7 @@ from app.api import (
     portfolio_books,
     portfolios,
     positions,
+    reports,
     risk,
     stops,
     sweeps,
@@ -31,6 +32,7 @@ ROUTERS = (
     risk.router,
     stops.router,
     alerts.router,
+    reports.router,
     sweeps.router,  # before the runs, of which none is called "sweeps"
     backtests.router,
     data.router,

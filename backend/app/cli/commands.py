@@ -43,6 +43,8 @@ JOURNEY: dict[str, dict[str, Entry]] = {
     },
     "Research": {
         "backtest": Entry("backtest", "Live through past sessions by any rules, and judge it."),
+        "report": Entry("report", "Write a report about a portfolio or a backtest as HTML."),
+        "export": Entry("export", "Write the series of a portfolio or a backtest as tables."),
         "verify": Entry("verify", "Try on your own data that nothing looks ahead."),
     },
     "Upkeep": {

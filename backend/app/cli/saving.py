@@ -1,4 +1,4 @@
-"""Text in files: complete or not there at all, and never over another file by chance."""
+"""Files: complete or not there at all, and never over another file by chance."""
 
 import os
 from contextlib import suppress
@@ -21,14 +21,14 @@ def require_free(file: Path, *, replace: bool) -> None:
         raise Refused(f"{file} exists already: choose another name, or repeat with --force.")
 
 
-def save(text: str, file: Path, *, replace: bool) -> None:
+def save(content: str | bytes, file: Path, *, replace: bool) -> None:
     """Write a file that only its owner may read; it appears when it is complete on disk."""
     require_free(file, replace=replace)
     draft = file.with_name(f".{file.name}.{uuid4().hex}.new")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as opened:
-            opened.write(text)
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(content.encode() if isinstance(content, str) else content)
             opened.flush()
             os.fsync(opened.fileno())
         draft.rename(file)
