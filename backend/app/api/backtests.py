@@ -23,9 +23,11 @@ from app.schemas.backtest import (
     Withdrawal,
 )
 from app.schemas.job import JobRead
+from app.schemas.risk import BacktestRiskRead
 from app.services import (
     backtest_answers,
     backtest_evidence,
+    backtest_risk,
     backtest_running,
     backtest_runs,
     backtesting,
@@ -153,6 +155,19 @@ async def evidence(
     Withdrawn runs count: they were tries too.
     """
     return await backtest_evidence.evidence(session, resources.owner_id, backtest_id)
+
+
+@router.get("/{backtest_id:id}/risk", responses=problems(404, 409))
+async def risk_of(
+    backtest_id: BacktestId, session: SessionDep, resources: ResourcesDep
+) -> BacktestRiskRead:
+    """The risk of what a run held at its end, and of the returns that it made.
+
+    Whatever has no honest value is null, with its reason in `reasons`.
+    """
+    row = await backtest_runs.found(session, resources.owner_id, backtest_id)
+    market = await resources.market_data.snapshot(session, row.market)
+    return await backtest_risk.assess(market, row, now=utc_now())
 
 
 @router.delete("/{backtest_id:id}", responses=problems(404, 409))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from app.quant.covariance import recent_returns, unit_deviations
-from app.quant.panel import Panel
+from app.quant.panel import FloatArray, Panel
 from app.quant.selection import TWIN_SESSIONS
 
 
@@ -24,3 +24,16 @@ def twins(panel: Panel, row: int, others: Sequence[int], max_correlation: float)
         for other, correlation in zip(others, correlations.tolist(), strict=True)
         if correlation > max_correlation
     )
+
+
+def groups(correlations: FloatArray, max_correlation: float) -> list[int]:
+    """For each row of a correlation matrix, the first row of its group of twins.
+
+    Twins of twins are of one group, even if the two do not correlate above the limit themselves.
+    """
+    first = list(range(len(correlations)))
+    for row, other in np.argwhere(np.triu(correlations > max_correlation, 1)).tolist():
+        here, there = first[row], first[other]
+        if here != there:
+            first = [min(here, there) if each in {here, there} else each for each in first]
+    return first

@@ -8,6 +8,20 @@ from app.quant.stop_loss import VixRegime
 from app.schemas.base import Exact, Output
 from app.schemas.market import AsOf
 from app.schemas.performance import Reasons
+from app.schemas.risk_parts import (
+    ClassShockRead,
+    Concentration,
+    CorrelationsRead,
+    FactorRiskRead,
+    FactorShockRead,
+    LiquidityRead,
+    ReplayRead,
+    RiskContribution,
+    SeriesRiskRead,
+    StopRung,
+)
+from app.schemas.stop import StopsRead
+from app.schemas.trace import Trace
 
 REGIMES = "low, normal or high by its close; unknown without a fresh one"
 
@@ -41,32 +55,20 @@ class PositionRisk(Output):
     reasons: Reasons
 
 
-class Concentration(Output):
-    hhi: float | None = Field(description="Sum of squared weights within the invested part")
-    effective_number: float | None = Field(description="How many equal positions that is like")
+class HoldingRisk(AsOf):
+    """The risk of holding the weights of as_of, measured over their ETFs' last 252 sessions.
 
-
-class RiskContribution(Output):
-    ticker: str
-    weight: float
-    marginal: float = Field(description="Change of the volatility per unit of weight")
-    component: float = Field(description="Weight times marginal; these add up to the volatility")
-    share: float = Field(description="Component over volatility; these add up to 1")
-
-
-class RiskRead(AsOf):
-    """The risk of holding today's weights, measured over their ETFs' last 252 sessions.
-
-    Value at risk and CVaR are daily returns of the portfolio: losses are negative.
+    Value at risk and CVaR are daily returns of the portfolio: losses are negative. Null where it is
+    not known what was held; then `own`, of the returns that were made, is all there is.
     """
 
-    portfolio_id: int
-    total_value: Exact
+    total_value: Exact | None
     cash_weight: float | None = Field(description="Null for a portfolio that is worth nothing")
     vix: VixRead
     trailing_stop: bool = Field(description="Falls count from the highest close since entry")
-    positions: list[PositionRisk] = Field(description="By ticker")
+    positions: list[PositionRisk] | None = Field(description="By ticker")
     at_risk: list[str] = Field(description="Tickers close to their stop, or past it")
+    stop_ladder: list[StopRung] | None = Field(description="What would fire after which fall")
     portfolio_drawdown: float | None = Field(
         description="Fall of the time-weighted growth from its highest, as a positive fraction"
     )
@@ -74,13 +76,35 @@ class RiskRead(AsOf):
     volatility: float | None = Field(description="Yearly")
     benchmark: str = Field(description="What beta is measured against", examples=["SPY"])
     beta: float | None
+    beta_error: float | None = Field(description="Its HAC standard error")
     var_95: float | None
     var_99: float | None
     cvar_95: float | None
     cvar_99: float | None
     concentration: Concentration
     contributions: list[RiskContribution] | None = Field(description="By ticker")
+    held: SeriesRiskRead = Field(description="Of today's weights held through their ETFs' past")
+    own: SeriesRiskRead = Field(description="Of the returns that were really made")
+    correlations: CorrelationsRead | None
+    factor_risk: FactorRiskRead | None
+    liquidity: LiquidityRead | None
+    replays: list[ReplayRead] | None = Field(description="Past crises, oldest first")
+    class_shocks: list[ClassShockRead] | None
+    factor_shocks: list[FactorShockRead] | None
     reasons: Reasons
+    trace: Trace
+
+
+class RiskRead(HoldingRisk):
+    portfolio_id: int
+    stops: StopsRead = Field(description="Every stop, and whether it would fire now")
+
+
+class BacktestRiskRead(HoldingRisk):
+    """Of what a backtest held at its end, and of the returns it made; as_of is its last session."""
+
+    backtest_id: int
+    notes: list[str]
 
 
 class VixOnDate(Output):

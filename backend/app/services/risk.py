@@ -12,25 +12,34 @@ from app.core import calendar
 from app.core.money import to_micros
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio
-from app.quant import risk, stop_loss
-from app.quant.covariance import recent_returns
+from app.quant import stop_loss
+from app.quant.evidence.bootstrap import CONFIDENCE
 from app.quant.measured import Measured, Missing, number
+from app.quant.panel import FloatArray
 from app.quant.returns import growth
-from app.quant.risk import LOOKBACK, Risk
+from app.quant.risk import series
+from app.quant.risk.holding import LOOKBACK
+from app.quant.risk.liquidation import PARTICIPATION
+from app.quant.risk.replays import LEAST_CORRELATION, LEAST_OVERLAP
+from app.quant.risk.tails import RESAMPLES, SEED
+from app.quant.risk.volatilities import DECAY
 from app.quant.stop_loss import StopPolicy, Vix
-from app.schemas.risk import (
-    Concentration,
-    PositionRisk,
-    RiskContribution,
-    RiskRead,
-    VixHistory,
-    VixOnDate,
-    VixRead,
-)
+from app.schemas.risk import PositionRisk, RiskRead, VixHistory, VixOnDate, VixRead
 from app.schemas.settings import PortfolioSettings
-from app.services import freshness, history, performance, stops, strategy, valuation
-from app.services.history import History
+from app.schemas.trace import Trace
+from app.services import (
+    freshness,
+    history,
+    performance,
+    risk_answers,
+    risk_parts,
+    stop_report,
+    stops,
+    strategy,
+    valuation,
+)
 from app.services.projection import fold
+from app.services.risk_parts import Subject
 from app.services.stops import WatchedLine
 from app.services.valuation import Valuation
 
@@ -40,29 +49,75 @@ VOLATILITY_INDEX = "VIX"
 async def assess(
     session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio, *, now: datetime
 ) -> RiskRead:
-    """Everything at the market's latest close."""
+    """Everything at the market's latest close. Raises PricesChanged."""
     settings = strategy.settings_of(portfolio)
-    policy = strategy.stop_policy(settings)
     lived = await history.read(session, market, portfolio)
     book = fold(lived.entries)
     valued = valuation.value(market, book.cash, book.holdings.values(), market.latest_session)
-    benchmark = performance.benchmark_of(market, settings)
-    found = await asyncio.to_thread(_measured, market, valued, benchmark)
+    subject = Subject(
+        market, valued, lived.returns, settings, performance.benchmark_of(market, settings)
+    )
+    body = await asyncio.to_thread(
+        body_of, subject, command=f"etftrader risk {portfolio.id} --json"
+    )
+    board = await stop_report.preview(session, market, portfolio, now=now)
+    return RiskRead(**freshness.as_of(market, now), portfolio_id=portfolio.id, stops=board, **body)
+
+
+def body_of(subject: Subject, *, command: str) -> dict[str, Any]:
+    """The fields of `HoldingRisk` that do not depend on the time of day."""
+    market, valued = subject.market, subject.valued
+    policy = strategy.stop_policy(subject.settings)
     watched = stops.watch(market, valued, policy).lines
-    fallen = _drawdown(lived)
-    return RiskRead(
-        **freshness.as_of(market, now),
-        portfolio_id=portfolio.id,
-        total_value=valued.total,
-        cash_weight=float(valued.cash / valued.total) if valued.total else None,
-        vix=vix_as_of(market, policy),
-        trailing_stop=policy.trailing,
-        positions=[_position(market, each, valued) for each in watched],
-        at_risk=[each.line.ticker for each in watched if each.status.at_risk],
-        portfolio_drawdown=number(fallen),
-        benchmark=benchmark,
-        **_statistics(found),
-        reasons=_reasons(found, fallen, valued),
+    values, reasons = risk_answers.held_fields(subject, risk_parts.measure(subject), watched)
+    if not valued.total:
+        reasons["cash_weight"] = "the portfolio is worth nothing"
+    made, why = made_fields(subject)
+    return {
+        **values,
+        **made,
+        "total_value": valued.total,
+        "cash_weight": float(valued.cash / valued.total) if valued.total else None,
+        "positions": [_position(market, each, valued) for each in watched],
+        "at_risk": [each.line.ticker for each in watched if each.status.at_risk],
+        "reasons": reasons | why,
+        "trace": trace_of(subject, command),
+    }
+
+
+def made_fields(subject: Subject) -> tuple[dict[str, Any], dict[str, str]]:
+    """What needs no holdings: the stops' threshold, and the returns that were made."""
+    policy = strategy.stop_policy(subject.settings)
+    fallen = drawdown(subject.own)
+    own = series.of_series(subject.own)
+    values = {
+        "vix": vix_as_of(subject.market, policy),
+        "trailing_stop": policy.trailing,
+        "portfolio_drawdown": number(fallen),
+        "benchmark": subject.benchmark,
+        "own": risk_answers.series(own),
+    }
+    return values, risk_answers.reasons_of({"portfolio_drawdown": fallen})
+
+
+def trace_of(subject: Subject, command: str) -> Trace:
+    """The method of every figure, and what it is made from."""
+    return Trace(
+        inputs={
+            "as_of": subject.market.latest_session.isoformat(),
+            "benchmark": subject.benchmark,
+            "lookback_sessions": LOOKBACK,
+            "history_sessions": risk_parts.HISTORY,
+            "ewma_decay": DECAY,
+            "bootstrap": {"resamples": RESAMPLES, "seed": SEED, "confidence": CONFIDENCE},
+            "participation": PARTICIPATION,
+            "max_correlation": subject.settings.max_correlation,
+            "least_proxy_correlation": LEAST_CORRELATION,
+            "least_proxy_overlap": LEAST_OVERLAP,
+        },
+        data_version=subject.market.data_version,
+        command=command,
+        figures=risk_answers.definitions(),
     )
 
 
@@ -108,34 +163,11 @@ def vix_as_of(market: MarketSnapshot, policy: StopPolicy) -> VixRead:
     )
 
 
-def _measured(market: MarketSnapshot, valued: Valuation, benchmark: str) -> Risk:
-    """Of today's weights over the last year, or what there is of it."""
-    sessions = min(LOOKBACK, len(market.panel) - 1)
-    rows = np.array([line.row for line in valued.lines], dtype=np.int64)
-    row = market.row_of.get(benchmark)
-    against = (
-        None
-        if row is None
-        else recent_returns(market.panel, np.array([row], dtype=np.int64), sessions)[0]
-    )
-    weights = valued.weights
-    found = risk.assess(
-        [line.ticker for line in valued.lines],
-        np.array([weights.get(line.ticker, 0.0) for line in valued.lines]),
-        recent_returns(market.panel, rows, sessions),
-        benchmark=against,
-    )
-    if against is None and not isinstance(found.volatility, Missing):
-        return replace(
-            found, beta=Missing(f"the market has no prices of the benchmark {benchmark}")
-        )
-    return found
-
-
-def _drawdown(lived: History) -> Measured:
-    if not np.isfinite(lived.returns).any():
+def drawdown(returns: FloatArray) -> Measured:
+    """The fall of the growth of daily returns from its highest, as a positive fraction."""
+    if not np.isfinite(returns).any():
         return Missing("no capital was ever at work")
-    return 0.0 - float(performance.drawdowns(growth(lived.returns))[-1])
+    return 0.0 - float(performance.drawdowns(growth(returns))[-1])
 
 
 def _position(market: MarketSnapshot, watched: WatchedLine, valued: Valuation) -> PositionRisk:
@@ -156,36 +188,3 @@ def _position(market: MarketSnapshot, watched: WatchedLine, valued: Valuation) -
         at_risk=status.at_risk,
         reasons=reasons,
     )
-
-
-MEASURES = ("volatility", "beta", "var_95", "var_99", "cvar_95", "cvar_99")
-
-
-def _statistics(found: Risk) -> dict[str, Any]:
-    """The fields of `RiskRead` that a `Risk` has under the same names."""
-    parts = found.contributions
-    return {
-        "observations": found.observations,
-        **{name: number(getattr(found, name)) for name in MEASURES},
-        "concentration": Concentration(
-            hhi=number(found.concentration.hhi),
-            effective_number=number(found.concentration.effective_number),
-        ),
-        "contributions": (
-            None
-            if isinstance(parts, Missing)
-            else [RiskContribution.model_validate(part) for part in parts]
-        ),
-    }
-
-
-def _reasons(found: Risk, fallen: Measured, valued: Valuation) -> dict[str, str]:
-    shown: dict[str, object] = {
-        **{name: getattr(found, name) for name in MEASURES},
-        "concentration.hhi": found.concentration.hhi,
-        "concentration.effective_number": found.concentration.effective_number,
-        "contributions": found.contributions,
-        "portfolio_drawdown": fallen,
-        "cash_weight": None if valued.total else Missing("the portfolio is worth nothing"),
-    }
-    return {name: each.reason for name, each in shown.items() if isinstance(each, Missing)}

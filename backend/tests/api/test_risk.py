@@ -15,7 +15,7 @@ async def test_a_held_position_has_its_stop_and_its_part_of_the_risk(
     assert all(isinstance(each["stop_price"], str) for each in answer["positions"])
     assert sum(each["share"] for each in answer["contributions"]) == pytest.approx(1.0)
     assert answer["vix"]["date"] == answer["as_of"] == "2025-06-30"
-    assert answer["reasons"] == {"beta": "the market has no prices of the benchmark SPY"}
+    assert answer["reasons"]["beta"] == "the market has no prices of the benchmark SPY"
 
 
 async def test_the_history_of_the_index_is_newest_first(client: httpx2.AsyncClient) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.quant.measured import Missing
 from app.quant.panel import FloatArray
-from app.quant.risk import assess, concentration_of
+from app.quant.risk.holding import assess, concentration_of
 
 
 def history(rows: int, sessions: int = 300, seed: int = 1) -> FloatArray:

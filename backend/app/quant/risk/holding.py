@@ -1,12 +1,17 @@
 """The risk of holding the current weights, measured over their ETFs' recent daily returns."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from app.quant.evidence.comparison import automatic_lag, long_run_variance
 from app.quant.measured import Measured, Missing
-from app.quant.panel import SESSIONS_PER_YEAR, FloatArray
+from app.quant.panel import FloatArray
+from app.quant.risk.concentration import Concentration, concentration_of, with_bets
+from app.quant.risk.contributions import Contribution, contributions
+from app.quant.risk.volatilities import Estimate
 from app.quant.statistics import (
     TAIL_95,
     TAIL_99,
@@ -18,29 +23,7 @@ from app.quant.statistics import (
 
 LOOKBACK = 252
 FEWEST = 63
-
-
-@dataclass(frozen=True, slots=True)
-class Contribution:
-    """One position's part in the portfolio's volatility.
-
-    `marginal` is the change of volatility per unit of weight, `component` = weight * marginal (the
-    components add up to the volatility), `share` = component / volatility.
-    """
-
-    ticker: str
-    weight: float
-    marginal: float
-    component: float
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Concentration:
-    """Herfindahl-Hirschman index of the invested part, and the equal positions it is worth."""
-
-    hhi: Measured
-    effective_number: Measured
+NO_BENCHMARK = Missing("no benchmark was given")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +36,7 @@ class Risk:
     observations: int
     volatility: Measured
     beta: Measured
+    beta_error: Measured
     var_95: Measured
     var_99: Measured
     cvar_95: Measured
@@ -66,7 +50,7 @@ def assess(
     weights: FloatArray,
     returns: FloatArray,
     *,
-    benchmark: FloatArray | None = None,
+    benchmark: FloatArray | Missing = NO_BENCHMARK,
     lookback: int = LOOKBACK,
 ) -> Risk:
     """Risk of N weights (fractions of the portfolio; the rest is cash, without risk).
@@ -84,53 +68,43 @@ def assess(
         return _unmeasured(count, _too_few(tickers, recent, count), concentration)
     observed = recent[:, common]
     daily = weights @ observed
+    known = benchmark if isinstance(benchmark, Missing) else benchmark[-lookback:][common]
+    slope = _beta(daily, known)
     ordered = np.sort(daily)
     return Risk(
         observations=count,
         volatility=volatility(daily),
-        beta=_beta(daily, None if benchmark is None else benchmark[-lookback:][common]),
+        beta=slope.value,
+        beta_error=slope.error,
         var_95=value_at_risk(ordered, TAIL_95),
         var_99=value_at_risk(ordered, TAIL_99),
         cvar_95=expected_shortfall(ordered, TAIL_95),
         cvar_99=expected_shortfall(ordered, TAIL_99),
-        concentration=concentration,
+        concentration=with_bets(concentration, weights, observed),
         contributions=contributions(tickers, weights, observed),
     )
 
 
-def concentration_of(weights: FloatArray) -> Concentration:
-    """Of the invested part alone: twenty equal positions count as twenty however much is cash."""
-    invested = float(weights.sum())
-    if invested <= 0.0:
-        nothing = Missing("nothing is held")
-        return Concentration(nothing, nothing)
-    hhi = float(weights @ weights) / invested**2
-    return Concentration(hhi, 1.0 / hhi)
-
-
-def contributions(
-    tickers: Sequence[str], weights: FloatArray, returns: FloatArray
-) -> tuple[Contribution, ...] | Missing:
-    """Euler's split of volatility: w_i cov(r_i, r_p) / sigma_p, yearly, from N x T returns."""
-    daily = weights @ returns
-    total = volatility(daily)
-    if total == 0.0:
-        return Missing("the portfolio's value did not vary")
-    centred = daily - daily.mean()
-    covariances = returns @ centred / (len(daily) - 1) * SESSIONS_PER_YEAR
-    return tuple(
-        Contribution(ticker, float(w), float(m), float(w * m), float(w * m / total))
-        for ticker, w, m in zip(tickers, weights, covariances / total, strict=True)
-    )
-
-
-def _beta(daily: FloatArray, benchmark: FloatArray | None) -> Measured:
-    if benchmark is None:
-        return Missing("no benchmark was given")
+def _beta(daily: FloatArray, benchmark: FloatArray | Missing) -> Estimate:
+    if isinstance(benchmark, Missing):
+        return Estimate.missing(benchmark)
     known = np.isfinite(benchmark)
     if np.count_nonzero(known) < FEWEST:
-        return Missing(f"fewer than {FEWEST} sessions with a benchmark return")
-    return beta(daily[known], benchmark[known])
+        return Estimate.missing(Missing(f"fewer than {FEWEST} sessions with a benchmark return"))
+    mine, market = daily[known], benchmark[known]
+    slope = beta(mine, market)
+    return Estimate(slope, _error(mine, market, slope))
+
+
+def _error(daily: FloatArray, benchmark: FloatArray, slope: Measured) -> Measured:
+    """Heteroskedasticity- and autocorrelation-consistent: Newey and West (1987, lag of 1994)."""
+    if isinstance(slope, Missing):
+        return slope
+    centred = benchmark - benchmark.mean()
+    scores = centred * (daily - daily.mean() - slope * centred)
+    count = len(scores)
+    spread = long_run_variance(scores, automatic_lag(scores)) * count * count / (count - 2)
+    return math.sqrt(spread) / float(centred @ centred)
 
 
 def _too_few(tickers: Sequence[str], returns: FloatArray, count: int) -> Missing:
@@ -143,4 +117,15 @@ def _too_few(tickers: Sequence[str], returns: FloatArray, count: int) -> Missing
 
 
 def _unmeasured(count: int, why: Missing, concentration: Concentration) -> Risk:
-    return Risk(count, why, why, why, why, why, why, concentration, why)
+    return Risk(
+        observations=count,
+        volatility=why,
+        beta=why,
+        beta_error=why,
+        var_95=why,
+        var_99=why,
+        cvar_95=why,
+        cvar_99=why,
+        concentration=concentration,
+        contributions=why,
+    )

@@ -1,0 +1,129 @@
+"""What a sudden move would cost today's positions.
+
+By asset class: the class falls by a given part. `alone`: its members fall by just that, one for
+one, and nothing else moves. `together`: every position moves by its beta to the class's index (the
+mean return of its unleveraged ETFs) times the fall; what usually moves with it does so (Kupiec,
+"Stress testing in a value at risk framework", 1998).
+By factor: the factor's return is a given number of its monthly standard deviations below zero.
+`alone`: exposure times that return; `together`: the other factors follow as they are expected to
+given this one, F_jk / F_kk times it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.quant.measured import Measured, Missing
+from app.quant.panel import FloatArray
+from app.quant.risk.factor_risk import FactorModel, has_exposures
+from app.quant.risk.tails import FEWEST
+
+FALL = 0.1
+"""Of an asset class, whose name is not in `FALLS`."""
+
+FALLS = {"Equity": 0.2, "Fixed Income": 0.05, "Commodity": 0.15, "Currency": 0.05}
+FACTOR_DEVIATIONS = 3.0
+MONTH = 21
+
+
+@dataclass(frozen=True, slots=True)
+class ClassShock:
+    """`move` is that of the class, negative; effects are returns of the portfolio.
+
+    `moves` are those of every position in `together`; missing where one has too few returns.
+    """
+
+    asset_class: str
+    move: float
+    weight: float
+    alone: float
+    together: Measured
+    moves: tuple[Measured, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FactorShock:
+    factor: str
+    move: float
+    exposure: float
+    alone: float
+    together: float
+
+
+def by_class(
+    weights: FloatArray,
+    classes: Sequence[str],
+    returns: FloatArray,
+    indices: dict[str, FloatArray],
+) -> tuple[ClassShock, ...]:
+    """Of N weights with N x T returns; each class of the market has an index of T returns."""
+    labels = np.array(classes, dtype=object)
+    found = []
+    for name, index in sorted(indices.items()):
+        move = -FALLS.get(name, FALL)
+        own = float(weights[labels == name].sum())
+        moves = tuple(_times(_slope(each, index), move) for each in returns)
+        found.append(
+            ClassShock(
+                asset_class=name,
+                move=move,
+                weight=own,
+                alone=own * move,
+                together=_effect(weights, moves),
+                moves=moves,
+            )
+        )
+    return tuple(found)
+
+
+def by_factor(weights: FloatArray, model: FactorModel) -> tuple[FactorShock, ...] | Missing:
+    known = has_exposures(model)
+    returns = model.returns[np.isfinite(model.returns).all(axis=1)]
+    if not known.any():
+        return Missing("none of the positions has factor exposures")
+    if len(returns) < FEWEST:
+        return Missing(f"{len(returns)} sessions with factor returns; {FEWEST} are needed")
+    exposure = weights @ np.where(known[:, np.newaxis], model.latest, 0.0)
+    covariance = np.atleast_2d(np.cov(returns.T))
+    found = []
+    for place, name in enumerate(model.names):
+        variance = float(covariance[place, place])
+        move = -FACTOR_DEVIATIONS * math.sqrt(variance * MONTH)
+        follow = covariance[place] / variance if variance else np.zeros(len(exposure))
+        found.append(
+            FactorShock(
+                factor=name,
+                move=move,
+                exposure=float(exposure[place]),
+                alone=float(exposure[place]) * move,
+                together=float(exposure @ follow) * move,
+            )
+        )
+    return tuple(found)
+
+
+def _slope(returns: FloatArray, index: FloatArray) -> Measured:
+    known = np.isfinite(returns) & np.isfinite(index)
+    count = int(np.count_nonzero(known))
+    if count < FEWEST:
+        return Missing(f"{count} returns beside the index; {FEWEST} are needed")
+    market = index[known] - index[known].mean()
+    variation = float(market @ market)
+    if variation == 0.0:
+        return Missing("the index did not move")
+    return float(market @ returns[known]) / variation
+
+
+def _times(slope: Measured, move: float) -> Measured:
+    return slope if isinstance(slope, Missing) else max(slope * move, -1.0)
+
+
+def _effect(weights: FloatArray, moves: Sequence[Measured]) -> Measured:
+    total = 0.0
+    for weight, move in zip(weights.tolist(), moves, strict=True):
+        if isinstance(move, Missing):
+            return move
+        total += weight * move
+    return total
