@@ -135,7 +135,7 @@ def weigh(panel: Panel, picked: Picked, settings: ConstructionSettings, value: f
     count = len(picked.rows)
     risk = _risk(panel, picked.rows, settings)
     problem = Problem(
-        tickers=tuple(panel.tickers[row] for row in picked.rows),
+        tickers=tuple(map(panel.tickers.__getitem__, picked.rows.tolist())),
         composites=picked.composites,
         ranks=np.arange(1, count + 1),
         covariance=risk.covariance,
@@ -182,10 +182,8 @@ def _cost_rates(
     volatility, daily_value = measure(panel, rows)
     typical = np.full(len(rows), value * settings.limits.invested / max(len(rows), 1))
     trades = Trades(typical, volatility, daily_value, panel.close[rows, -1])
-    return {
-        "buy_rates": settings.costs.proportional(trades),
-        "sell_rates": settings.costs.proportional(replace(trades, value=-typical)),
-    }
+    buy_rates, sell_rates = settings.costs.proportional(trades)
+    return {"buy_rates": buy_rates, "sell_rates": sell_rates}
 
 
 def _bound(weight: float, limits: Limits) -> str:

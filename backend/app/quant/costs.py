@@ -8,9 +8,10 @@ exactly, in `Decimal`, for one order (`rate`, `charge`), and in floats for array
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from enum import StrEnum
+from functools import reduce
 from typing import Protocol
 
 import numpy as np
@@ -115,7 +116,7 @@ class Fill:
 
 
 class Friction(Protocol):
-    """A fraction of the reference price, never negative."""
+    """A fraction of the reference price, never negative; a sale moves it as far as a purchase."""
 
     def rate(self, order: Order) -> Decimal: ...
 
@@ -259,17 +260,22 @@ class CostModel:
         fees = _sum([brick.charges(trades) for brick in self.fees], trades)
         return np.abs(trades.value) * self.rates(trades) + fees
 
-    def proportional(self, trades: Trades) -> FloatArray:
-        """Cost per unit of value traded at these trade sizes, without what is fixed per order."""
-        fees = _sum([brick.proportional(trades) for brick in self.fees], trades)
-        return self.rates(trades) + fees
+    def proportional(self, trades: Trades) -> tuple[FloatArray, FloatArray]:
+        """Cost per unit of value of purchases, and of sales, of these sizes, without what is fixed
+        per order."""
+        rates = self.rates(trades)
+        sales = replace(trades, value=-trades.value)
+        return (
+            _sum([rates, *(brick.proportional(trades) for brick in self.fees)], trades),
+            _sum([rates, *(brick.proportional(sales) for brick in self.fees)], trades),
+        )
 
 
 FREE = CostModel(frictions=(), fees=())
 
 
 def _sum(parts: Sequence[FloatArray], trades: Trades) -> FloatArray:
-    return np.sum(parts, axis=0) if parts else np.zeros(len(trades.value))
+    return reduce(np.add, parts) if parts else np.zeros(len(trades.value))
 
 
 def _known(statistic: float, decimals: int) -> Decimal | None:

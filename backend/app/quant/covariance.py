@@ -7,6 +7,8 @@ variance, by the share that minimises the expected squared error, estimated from
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
 
 import numpy as np
 
@@ -16,10 +18,12 @@ from app.quant.panel import CARRY_SESSIONS, SESSIONS_PER_YEAR, FloatArray, IntAr
 
 @dataclass(frozen=True, slots=True)
 class Shrunk:
-    """A covariance per session and the share of the target in it, 0 to 1."""
+    """A covariance per session, the share of the target in it, 0 to 1, and the variances that the
+    sample has without it (dividing by the number of observations)."""
 
     covariance: FloatArray
     shrinkage: float
+    variances: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +36,18 @@ class Risk:
     shrinkage: float
 
 
+@cache
+def kernels() -> ModuleType:
+    """The compiled functions. Importing numba takes half a second: who measures pays for it."""
+    from app.quant import windows  # noqa: PLC0415
+
+    return windows
+
+
 def carried(closes: FloatArray, limit: int = CARRY_SESSIONS) -> FloatArray:
     """Closes (one row per ETF) with gaps filled from the last close, at most `limit` sessions."""
-    missing = np.isnan(closes)
-    if not missing.any():
-        return closes
-    column = np.arange(closes.shape[1])
-    last = np.maximum.accumulate(np.where(missing, -1, column), axis=1)
-    filled = np.take_along_axis(closes, np.maximum(last, 0), axis=1)
-    return np.where((last < 0) | (column - last > limit), np.nan, filled)
+    filled: FloatArray = kernels().carried(np.ascontiguousarray(closes), limit)
+    return filled
 
 
 def recent_returns(panel: Panel, rows: IntArray, sessions: int) -> FloatArray:
@@ -54,8 +61,15 @@ def recent_returns(panel: Panel, rows: IntArray, sessions: int) -> FloatArray:
             f"{sessions} returns need {sessions + 1} sessions; the history has {len(panel)}"
         )
     start = max(len(panel) - sessions - 1 - CARRY_SESSIONS, 0)
-    closes = carried(panel.adjusted[rows, start:])[:, -sessions - 1 :]
-    return closes[:, 1:] / closes[:, :-1] - 1.0
+    returns: FloatArray = kernels().returns(
+        newest(panel.adjusted, rows, start), sessions, CARRY_SESSIONS
+    )
+    return returns
+
+
+def newest(values: FloatArray, rows: IntArray, start: int) -> FloatArray:
+    """What the kernels read of a panel: a contiguous copy of some rows from a column on."""
+    return np.ascontiguousarray(values[rows, start:])
 
 
 def estimate(panel: Panel, rows: IntArray, lookback: int) -> Risk:
@@ -72,26 +86,13 @@ def estimate(panel: Panel, rows: IntArray, lookback: int) -> Risk:
             f"{lookback} returns"
         )
     shrunk = ledoit_wolf(returns)
-    sigma = np.sqrt(SESSIONS_PER_YEAR) * returns.std(axis=1, ddof=1)
+    sigma = np.sqrt(SESSIONS_PER_YEAR * lookback / (lookback - 1) * shrunk.variances)
     return Risk(shrunk.covariance * SESSIONS_PER_YEAR, sigma, shrunk.shrinkage)
 
 
 def ledoit_wolf(returns: FloatArray) -> Shrunk:
     """Shrink the covariance of `returns` (assets x observations) towards the scaled identity."""
-    assets, observations = returns.shape
-    centred = returns - returns.mean(axis=1, keepdims=True)
-    sample = centred @ centred.T / observations
-    if assets == 1:
-        return Shrunk(sample, 0.0)
-    mean_variance = float(np.trace(sample)) / assets
-    squared = float((sample**2).sum())
-    distance = squared - assets * mean_variance**2
-    fourth = float(((centred**2).sum(axis=0) ** 2).sum()) / observations
-    noise = min((fourth - squared) / observations, distance)
-    shrinkage = noise / distance if noise > 0.0 else 0.0
-    covariance = (1.0 - shrinkage) * sample
-    covariance[np.diag_indices(assets)] += shrinkage * mean_variance
-    return Shrunk(covariance, shrinkage)
+    return Shrunk(*kernels().ledoit_wolf(np.ascontiguousarray(returns)))
 
 
 def largest_correlation(returns: FloatArray, others: Sequence[FloatArray]) -> tuple[int, float]:

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from app.quant.covariance import recent_returns
+from app.quant.covariance import kernels, newest, recent_returns
 from app.quant.panel import FloatArray, IntArray, Panel
 
 LIQUIDITY_SESSIONS = 63
@@ -19,9 +19,11 @@ def measure(panel: Panel, rows: IntArray) -> tuple[FloatArray, FloatArray]:
     """
     sessions = min(LIQUIDITY_SESSIONS, len(panel) - 1)
     returns = recent_returns(panel, rows, sessions)
-    traded = panel.close[rows, -LIQUIDITY_SESSIONS:] * panel.volume[rows, -LIQUIDITY_SESSIONS:]
-    value = _mean(traded)
-    return _deviation(returns), np.where(value > 0.0, value, np.nan)
+    start = max(len(panel) - LIQUIDITY_SESSIONS, 0)
+    traded = newest(panel.close, rows, start) * newest(panel.volume, rows, start)
+    value = kernels().means(traded)
+    value[~(value > 0.0)] = np.nan
+    return kernels().deviations(returns), value
 
 
 def median_value(panel: Panel, row: int) -> Decimal | None:
@@ -31,17 +33,3 @@ def median_value(panel: Panel, row: int) -> Decimal | None:
     known = value[~np.isnan(value)]
     median = float(np.median(known)) if len(known) else 0.0
     return Decimal(f"{median:.2f}") if median > 0.0 else None
-
-
-def _mean(values: FloatArray) -> FloatArray:
-    known = ~np.isnan(values)
-    count = known.sum(axis=1)
-    total = np.where(known, values, 0.0).sum(axis=1)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
-def _deviation(values: FloatArray) -> FloatArray:
-    squares = (values - _mean(values)[:, None]) ** 2
-    count = (~np.isnan(values)).sum(axis=1)
-    total = np.where(np.isnan(squares), 0.0, squares).sum(axis=1)
-    return np.where(count > 1, np.sqrt(total / np.maximum(count - 1, 1)), np.nan)

@@ -32,7 +32,8 @@ class Shape:
     @property
     def counts(self) -> Mapping[str, int]:
         """How many names each cap counts."""
-        return Counter(group for group in self.groups if group in self.limits.caps)
+        caps = self.limits.caps
+        return Counter(group for group in self.groups if group in caps) if caps else {}
 
     @property
     def reach(self) -> float:
@@ -77,18 +78,19 @@ def check(shape: Shape) -> None:
 def clashes(shape: Shape) -> Iterator[str]:
     """A sentence for each pair of limits that no portfolio meets together; none if feasible."""
     limits, size = shape.limits, len(shape)
-    least, most = percent(limits.min_weight), percent(limits.max_weight)
     if limits.min_weight > limits.max_weight + TOLERANCE:
+        least, most = percent(limits.min_weight), percent(limits.max_weight)
         yield f"min_weight {least} is above max_weight {most}"
     if size * limits.min_weight > limits.invested + TOLERANCE:
         need, invested = percent(size * limits.min_weight), percent(limits.invested)
         yield (
-            f"{_positions(size)} at no less than {least} need {need} "
+            f"{_positions(size)} at no less than {percent(limits.min_weight)} need {need} "
             f"but only {invested} is to be invested"
         )
     for group, count in shape.counts.items():
         if count * limits.min_weight > limits.caps[group] + TOLERANCE:
             need, cap = percent(count * limits.min_weight), percent(limits.caps[group])
+            least = percent(limits.min_weight)
             yield (
                 f"{_positions(count, group)} at no less than {least} need {need} "
                 f"but the cap of {group} is {cap}"
@@ -102,7 +104,8 @@ def clashes(shape: Shape) -> Iterator[str]:
         )
         lack = "" if shape.complete else " (no other ETF is eligible)"
         yield (
-            f"{_positions(size)}{lack} at no more than {most}{capped} can hold {reach} "
+            f"{_positions(size)}{lack} at no more than {percent(limits.max_weight)}{capped} "
+            f"can hold {reach} "
             f"but {invested} is to be invested"
         )
 

@@ -11,6 +11,7 @@ kink, and one more variable u ≥ max(w - w₀, 0), what is bought of it: then c
 """
 
 from dataclasses import dataclass, replace
+from math import sqrt
 
 import numpy as np
 
@@ -42,10 +43,11 @@ class MeanVariance:
 
     def expected_returns(self, problem: Problem) -> FloatArray:
         """Composites standardised among the picked (n - 1), scaled; zeros where all are equal."""
-        if len(problem) < 2 or np.ptp(problem.composites) == 0.0:
-            return np.zeros(len(problem))
-        centred = problem.composites - problem.composites.mean()
-        return self.return_scale * centred / problem.composites.std(ddof=1)
+        composites, count = problem.composites, len(problem)
+        if count < 2 or composites.max() == composites.min():
+            return np.zeros(count)
+        centred = composites - composites.sum() / count
+        return (self.return_scale / sqrt(centred @ centred / (count - 1))) * centred
 
     def _with_costs(self, plain: QuadraticProgram, problem: Problem) -> QuadraticProgram:
         buys = self.cost_aversion * problem.buy_rates
