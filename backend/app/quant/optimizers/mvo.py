@@ -8,17 +8,32 @@ trades c(t) = buy ratesᵀ·max(t, 0) + sell ratesᵀ·max(-t, 0).
 A name whose current weight lies strictly between its bounds may be bought or sold. For it c has a
 kink, and one more variable u ≥ max(w - w₀, 0), what is bought of it: then c = buy·u + sell·(u - w
 + w₀). Every other name can only be bought, or only sold, and its cost is linear already.
+
+Without caps active sets find the weights exactly and need no such variable; the quadratic program
+is for caps, and for what active sets cannot do.
 """
 
 from dataclasses import dataclass, replace
+from functools import cache
 from math import sqrt
+from types import ModuleType
+from typing import NamedTuple
 
 import numpy as np
 
+from app.quant.optimizers.feasibility import require_feasible
 from app.quant.optimizers.problem import Problem
 from app.quant.optimizers.qp import QuadraticProgram, solve
 from app.quant.optimizers.weights import finish, program
 from app.quant.panel import FloatArray, IntArray
+
+
+@cache
+def active_set() -> ModuleType:
+    """The compiled solver. Importing numba takes half a second: who optimises pays for it."""
+    from app.quant.optimizers import active_set as compiled  # noqa: PLC0415
+
+    return compiled
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +48,34 @@ class MeanVariance:
         return True
 
     def solve(self, problem: Problem) -> FloatArray:
+        require_feasible(problem)
+        if not problem.members:
+            weights, found = active_set().minimiser(self._kinked(problem))
+            if found:
+                return finish(weights, problem)
         return finish(solve(self.program(problem))[: len(problem)], problem)
 
     def program(self, problem: Problem) -> QuadraticProgram:
         """The quadratic program: the weights first, then what is bought of names with a kink."""
         quadratic = self.risk_aversion * problem.covariance
-        linear = self.volatility_penalty * problem.sigma - self.expected_returns(problem)
-        return self._with_costs(program(quadratic, linear, problem), problem)
+        return self._with_costs(program(quadratic, self._linear(problem), problem), problem)
+
+    def _linear(self, problem: Problem) -> FloatArray:
+        return self.volatility_penalty * problem.sigma - self.expected_returns(problem)
+
+    def _kinked(self, problem: Problem) -> NamedTuple:
+        limits = problem.limits
+        kinked: NamedTuple = active_set().Kinked(
+            quadratic=np.ascontiguousarray(self.risk_aversion * problem.covariance),
+            linear=self._linear(problem),
+            up=self.cost_aversion * problem.buy_rates,
+            down=self.cost_aversion * problem.sell_rates,
+            kink=np.ascontiguousarray(problem.current),
+            low=limits.min_weight,
+            high=limits.max_weight,
+            total=limits.invested,
+        )
+        return kinked
 
     def expected_returns(self, problem: Problem) -> FloatArray:
         """Composites standardised among the picked (n - 1), scaled; zeros where all are equal."""

@@ -63,6 +63,8 @@ class Problem:
     @cached_property
     def members(self) -> Mapping[str, BoolArray]:
         """Which names each cap that can bind counts; classes that none of them belongs to: none."""
+        if not self.limits.caps:
+            return {}
         groups = np.array(self.groups, dtype=object)
         found = {name: groups == name for name in self.limits.caps}
         return {name: mask for name, mask in found.items() if mask.any()}
