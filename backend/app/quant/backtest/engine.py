@@ -27,7 +27,7 @@ from app.quant.backtest.state import (
     with_positions,
     with_room,
 )
-from app.quant.backtest.tape import ScoreTable, Tape
+from app.quant.backtest.tape import MarketArrays, ScoreArrays, ScoreTable, Tape
 from app.quant.construction import Picked, weigh
 from app.quant.drift import DriftMode
 from app.quant.errors import QuantError
@@ -86,7 +86,9 @@ def in_turn(tape: Tape, legs: Sequence[Leg], capital: Decimal) -> Simulation:
 @dataclass(slots=True)
 class _Run:
     tape: Tape
+    market: MarketArrays
     scores: ScoreTable
+    order: ScoreArrays
     rules: TradingRules
     state: State
     compiled: living.Rules
@@ -101,7 +103,9 @@ class _Run:
         capped = bool(construction.limits.caps)
         return cls(
             tape,
+            tape.arrays,
             leg.scores,
+            leg.scores.arrays,
             leg.rules,
             state,
             _compiled(leg.rules, leg.timetable),
@@ -112,9 +116,7 @@ class _Run:
         )
 
     def advance(self) -> int:
-        wanted: int = living.advance(
-            self.tape.arrays, self.scores.arrays, self.compiled, self.state
-        )
+        wanted: int = living.advance(self.market, self.order, self.compiled, self.state)
         return wanted
 
     def serve(self, wanted: Wants) -> None:
@@ -146,15 +148,12 @@ class _Run:
     def _weights(self, count: int) -> FloatArray:
         state, now = self.state, self.state.now[0]
         column, picks = int(now["column"]), state.picks["row"][:count]
-        held = living.standing(self.tape.arrays, state)
-        free = living.free_part(self.compiled, state, held)
-        weight_of = dict(zip(held["row"].tolist(), held["weight"].tolist(), strict=True))
-        current = [weight_of.get(row, 0.0) for row in picks.tolist()]
+        current, free = living.weights_of_picks(self.market, self.compiled, state)
         line = self.scores.line_of[column]
         picked = Picked(
             picks.astype(np.int64),
             self.scores.composite[line, picks],
-            np.array(current) / free if free else np.array(current),
+            current,
             tuple(self.groups[row] for row in picks) if self.groups else ("",) * count,
             complete=count == self.compiled.choice.positions,
         )

@@ -39,6 +39,7 @@ from app.quant.backtest.state import (
 )
 from app.quant.backtest.tape import MarketArrays, ScoreArrays
 from app.quant.compiled import exactly
+from app.quant.panel import FloatArray
 
 ROUNDING = 1e-12
 CARRY = 5
@@ -295,6 +296,21 @@ def free_part(rules: Rules, state: State, held: Records) -> float:
         kept += held[slot].weight if held[slot].frozen else 0.0
     part = 1.0 if state.now[0].reduced == FULL_EXPOSURE else rules.reduced
     return part * max(1.0 - kept, 0.0)
+
+
+@exactly
+def weights_of_picks(market: MarketArrays, rules: Rules, state: State) -> tuple[FloatArray, float]:
+    """What is held of each pick, as a part of what may be invested, and how much that is of the
+    portfolio; where it is nothing, as a part of the portfolio."""
+    now = state.now[0]
+    held = standing(market, state)
+    free = free_part(rules, state, held)
+    current = np.zeros(now.picks)
+    for pick in range(now.picks):
+        for slot in range(len(held)):
+            if held[slot].row == state.picks[pick].row:
+                current[pick] = held[slot].weight / free if free > 0.0 else held[slot].weight
+    return current, free
 
 
 @exactly
