@@ -19,10 +19,12 @@ from app.quant.factors.score_history import ScoreHistory, score_history
 from app.quant.factors.settings import ScoreSettings
 from app.quant.optimizers import Optimizer
 from app.quant.panel import Facts, FloatArray, Panel
+from app.quant.stop_loss import StopPolicy
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 CAPITAL = Decimal(1_000_000)
 HISTORY = 252
+STOPS = StopPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,9 @@ def weekly(panel: Panel, first: int = HISTORY) -> Timetable:
     return Timetable(first, len(days) - 1, asks, gaps)
 
 
-def lived(known: Market, optimizer: Optimizer) -> Simulation:
+def lived(known: Market, optimizer: Optimizer, stops: StopPolicy = STOPS) -> Simulation:
     """The default rules with this optimizer: drift bands, stops, costs, fills at the next open."""
-    rules = TradingRules(construction=ConstructionSettings(optimizer=optimizer))
+    rules = TradingRules(construction=ConstructionSettings(optimizer=optimizer), stops=stops)
     return simulate(known.tape, known.table, rules, weekly(known.panel), CAPITAL)
 
 
