@@ -39,6 +39,8 @@ def print_sweep(found: SweepRead) -> None:
         print_line(f"It failed: {found.error.detail}")
     if found.runs:
         _print_members(found)
+    for failed in found.failures:
+        print_line(f"Member {failed.number} ({_said(failed.changes)}) failed: {failed.reason}")
     if found.result is not None:
         _print_result(found.result)
     elif found.error is None:

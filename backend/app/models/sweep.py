@@ -1,7 +1,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -35,4 +35,6 @@ class Sweep(Base):
     job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id"))
     """The latest one: a sweep that failed or was cancelled may be asked for again."""
     result: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    failures: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=text("'{}'"))
+    """Why, by the number of each member that could not be lived through."""
     created_at: Mapped[Instant]

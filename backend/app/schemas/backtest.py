@@ -11,7 +11,7 @@ from app.models import BacktestSource
 from app.quant.backtest.caveats import Warned
 from app.quant.backtest.rules import Fills
 from app.quant.costs import Side
-from app.schemas.base import AmountIn, Day, Exact, Input, Number, Output, Text, exactly
+from app.schemas.base import Day, Exact, Input, Number, Output, Text, exactly
 from app.schemas.performance import BenchmarkRead, MetricsRead, Reasons
 from app.schemas.portfolio import MarketName, SettingsIn
 from app.schemas.settings import Lax, Schedule, frozen
@@ -27,7 +27,7 @@ class CashFlow(Input):
     on."""
 
     day: Annotated[Day, Lax]
-    amount: AmountIn
+    amount: Annotated[Decimal, *exactly(18, 2, ge=-MAX_CAPITAL, le=MAX_CAPITAL)]
 
 
 class BacktestSpec(SettingsIn):
@@ -53,6 +53,9 @@ class BacktestSpec(SettingsIn):
     def _in_order(self) -> Self:
         if self.start is not None and self.end is not None and self.end <= self.start:
             raise ValueError("end must be after start")
+        paid_in = sum((flow.amount for flow in self.cash_flows if flow.amount > 0), Decimal(0))
+        if self.initial_capital + paid_in > MAX_CAPITAL:
+            raise ValueError(f"initial_capital and cash_flows come to more than {MAX_CAPITAL:,}")
         return self
 
 
@@ -266,6 +269,7 @@ class DifferenceRead(Output):
 class ComparisonRead(Output):
     first: BacktestItem
     second: BacktestItem
+    risk_free_rate: float = Field(description="Of the first run; both Sharpe ratios are over it")
     sessions: int = Field(description="That both runs have; only these are compared")
     only_first: int
     only_second: int

@@ -46,8 +46,11 @@ def _exact(value: object) -> Decimal:
 
 
 def _number(value: object) -> object:
-    """A JSON number that is not money; `api` parses those with a fraction as Decimal."""
-    return float(value) if isinstance(value, Decimal) else value
+    """A JSON number that is not money; `api` parses those with a fraction as Decimal. Minus zero is
+    zero: databases do not tell them apart."""
+    if isinstance(value, Decimal | float):
+        return float(value) + 0.0
+    return value
 
 
 def _printable(value: str) -> str:

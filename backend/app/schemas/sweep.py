@@ -147,6 +147,12 @@ class MemberRead(Output):
     headline: Headline
 
 
+class FailedMember(Output):
+    number: int
+    changes: dict[str, Any]
+    reason: str = Field(description="Why nobody could live by these settings to the end")
+
+
 class BestRead(Output):
     """The member with the highest Sharpe ratio, and whether that can be believed."""
 
@@ -248,7 +254,7 @@ class SweepItem(Output):
     label: str | None
     market: str = Field(examples=["us"])
     members: int
-    done: int = Field(description="Members that are kept so far")
+    done: int = Field(description="Members that are kept, or failed, so far")
     state: JobState
     progress: float = Field(ge=0, le=1)
     job_id: int
@@ -261,3 +267,4 @@ class SweepRead(SweepItem):
     error: Problem | None = Field(description="Why its job failed")
     result: SweepResult | None = Field(description="Null until it is done")
     runs: list[MemberRead] = Field(description="`limit` members from `offset` on")
+    failures: list[FailedMember] = Field(description="Members without a run: they count as done")

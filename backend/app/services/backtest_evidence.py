@@ -51,10 +51,21 @@ async def tried(session: AsyncSession, owner_id: int, market: str) -> Sequence[B
     return (await session.scalars(query.order_by(Backtest.id))).all()
 
 
+def asked_once(rows: Sequence[Backtest], kept: int) -> list[Backtest]:
+    """Without repetitions: a member of a sweep that is run alone as well, or is in two sweeps, is
+    one try. Of equal ones the first stays, or the run `kept`."""
+    found: dict[tuple[object, ...], Backtest] = {}
+    for row in rows:
+        question = (row.settings_hash, row.data_version, row.code_version)
+        if row.id == kept or question not in found:
+            found[question] = row
+    return list(found.values())
+
+
 async def evidence(session: AsyncSession, owner_id: int, backtest_id: int) -> EvidenceRead:
     """Of one run, among all that its owner made on the market."""
     row = await backtest_runs.found(session, owner_id, backtest_id)
-    rows = await tried(session, owner_id, row.market)
+    rows = asked_once(await tried(session, owner_id, row.market), row.id)
     place = [each.id for each in rows].index(row.id)
     rate = float(row.spec["risk_free_rate"])
     found = await asyncio.to_thread(
@@ -83,23 +94,31 @@ _SHOWN = {*FIGURES, *INTERVALS}
 async def comparison(
     session: AsyncSession, owner_id: int, first_id: int, second_id: int
 ) -> ComparisonRead:
-    """Raises Refused where the two have too few sessions in common."""
+    """Both Sharpe ratios are over the risk-free rate of the first.
+
+    Raises Refused where the two have too few sessions in common, or lived in different markets.
+    """
     first = await backtest_runs.found(session, owner_id, first_id)
     second = await backtest_runs.found(session, owner_id, second_id)
+    if first.market != second.market:
+        raise Refused(f"They lived in different markets: {first.market} and {second.market}.")
     rate = float(first.spec["risk_free_rate"])
     found = await asyncio.to_thread(
         lambda: compare(record_of(first), record_of(second), rf=rate, seed=SEED)
     )
     if isinstance(found, Missing):
         raise Refused(f"They cannot be compared: {found.reason}.")
-    return _comparison_read(first, second, found)
+    return _comparison_read(first, second, rate, found)
 
 
-def _comparison_read(first: Backtest, second: Backtest, found: Comparison) -> ComparisonRead:
+def _comparison_read(
+    first: Backtest, second: Backtest, rate: float, found: Comparison
+) -> ComparisonRead:
     correlation = found.correlation
     return ComparisonRead(
         first=BacktestItem.model_validate(first),
         second=BacktestItem.model_validate(second),
+        risk_free_rate=rate,
         sessions=found.sessions,
         only_first=found.only_first,
         only_second=found.only_second,

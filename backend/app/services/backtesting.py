@@ -49,6 +49,8 @@ def resolved(market: MarketSnapshot, configured: Settings, spec: BacktestSpec) -
     """With everything said that was left out, and days that are sessions: the same life has one
     specification. Raises Refused for what the market cannot answer."""
     settings = spec.over(default_settings(configured))
+    if settings.benchmark is None and market.benchmark in market.row_of:
+        settings = settings.model_copy(update={"benchmark": market.benchmark})
     portfolios.check_settings(market, settings)
     earliest = _earliest(market)
     start, end = spec.start or earliest, spec.end or market.latest_session

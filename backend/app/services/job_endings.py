@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import bell
@@ -73,7 +73,8 @@ async def _go_on(session: AsyncSession, whole: Job, left: int, *, now: datetime)
     """After the last chunk its own turn comes, or its end: once, for the chunks are counted."""
     query = select(Job.error).where(Job.parent_id == whole.id, Job.state == JobState.FAILED)
     failure = await session.scalar(query.order_by(Job.finished_at, Job.id).limit(1))
-    done = whole.chunks - left
+    ended = select(func.count()).where(Job.parent_id == whole.id, Job.state == JobState.SUCCEEDED)
+    done = await session.scalar(ended) or 0
     whole.chunks_left = left
     whole.progress = PART_OF_CHUNKS * done / whole.chunks
     whole.step, whole.message = "parts", f"{done} of {whole.chunks} parts are done"

@@ -15,7 +15,7 @@ from app.quant.costs import Side
 from app.quant.factors.registry import REGISTRY
 from app.quant.optimizers import Limits, feasibility
 from app.schemas.settings import PortfolioSettings, stored_settings
-from app.services import ledger, open_orders, pricing, settling, trading
+from app.services import ledger, open_orders, pricing, settling, strategy, trading
 from app.services.desk import Batch, LineStatus
 from app.services.entry import Entry
 from app.services.order_life import ReasonCode
@@ -128,8 +128,8 @@ def check_settings(market: MarketSnapshot, settings: PortfolioSettings) -> None:
     """Refuse rules that no portfolio can follow, whatever the market does.
 
     Raises LimitsClash naming the clashing bounds and the smallest relaxation, UnknownTicker for a
-    benchmark the market lacks, Refused where no factor counts, one of them is unknown in this
-    market, or the drawdown rule has no way back.
+    benchmark the market lacks, Refused for other names it lacks, and where no factor counts, one
+    of them is unknown in this market, or the drawdown rule has no way back.
     """
     limits = Limits(settings.min_weight, settings.max_weight, settings.cash_buffer)
     feasibility.check(feasibility.Shape(("",) * settings.num_positions, limits))
@@ -145,6 +145,7 @@ def check_settings(market: MarketSnapshot, settings: PortfolioSettings) -> None:
         )
     if settings.benchmark is not None:
         market.row(settings.benchmark)
+    strategy.require_known(market, settings)
 
 
 async def _sell_all(

@@ -6,7 +6,7 @@ this is the one place that translates. Nothing here reads a price after the sess
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -15,6 +15,7 @@ from uuid import UUID
 
 import numpy as np
 
+from app.core.errors import Refused
 from app.market_data.snapshot import EtfFacts, MarketSnapshot
 from app.models import Portfolio
 from app.quant.backtest.rules import Dividends, Fills, TradingRules
@@ -242,6 +243,38 @@ def chosen(market: MarketSnapshot, universe: Universe) -> BoolArray | None:
         )
 
     return np.array([fits(etf) for etf in market.etfs], dtype=np.bool_)
+
+
+def require_known(market: MarketSnapshot, settings: PortfolioSettings) -> None:
+    """Raises Refused for a name that nothing in the market has: most likely it is misspelt."""
+    universe = settings.universe
+    for field, tickers in (("tickers", universe.tickers), ("excluded", universe.excluded)):
+        for place, ticker in enumerate(tickers, start=1):
+            if ticker not in market.row_of:
+                raise Refused(f"universe.{field}: the market has no ETF of the ticker no. {place}.")
+    labels = {
+        "asset_classes": (universe.asset_classes, {etf.asset_class for etf in market.etfs}),
+        "regions": (universe.regions, {etf.region for etf in market.etfs}),
+        "issuers": (universe.issuers, {etf.issuer for etf in market.etfs}),
+    }
+    for field, (wanted, known) in labels.items():
+        folded = {label.casefold() for label in known if label}
+        if any(label.casefold() not in folded for label in wanted):
+            raise Refused(f"universe.{field}: no ETF of the market has one of these. {_has(known)}")
+    classes = labels["asset_classes"][1]
+    if not settings.asset_class_caps.keys() <= classes:
+        raise Refused(f"asset_class_caps: no ETF of the market has one of these. {_has(classes)}")
+
+
+def _has(labels: Collection[str | None]) -> str:
+    known = sorted(label for label in labels if label)
+    if not known:
+        return "It knows none: import facts about its ETFs."
+    shown = ", ".join(known[:MOST_NAMED])
+    return f"There are {shown}{' and others' if len(known) > MOST_NAMED else ''}."
+
+
+MOST_NAMED = 20
 
 
 def _among(label: str | None, wanted: frozenset[str]) -> bool:

@@ -1,6 +1,6 @@
 """What came of a sweep: its best member and how far to believe it, from the runs that are kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,11 +37,12 @@ NO_RATIO = Missing("no member has a Sharpe ratio")
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """All members with the runs that are kept of them, their returns [N, T] between the T + 1
-    `sessions`, and the records of what else their owner has run on the market."""
+    """All members, the runs that are kept by number, the members' returns [N, T] between the T + 1
+    `sessions`, NaN for one that could not be lived through, and the records of what else their
+    owner has run on the market."""
 
     members: Sequence[Member]
-    kept: Sequence[Backtest]
+    kept: Mapping[int, Backtest]
     returns: FloatArray
     sessions: DateArray
     others: Sequence[TrackRecord]
@@ -95,8 +96,9 @@ def _best(sweep: SweepSpec, runs: Runs, ratios: FloatArray, tell: Progress) -> B
         return NO_RATIO
     tell("weighing the evidence", 0, 1)
     row, rf = int(np.nanargmax(ratios)), sweep.risk_free_rate
-    made = [TrackRecord(runs.sessions, returns) for returns in runs.returns]
-    found = assess([*made, *runs.others], row, rf=rf, seed=sweep.seed)
+    made = [TrackRecord(runs.sessions, runs.returns[number]) for number in sorted(runs.kept)]
+    place = sorted(runs.kept).index(row)
+    found = assess([*made, *runs.others], place, rf=rf, seed=sweep.seed)
     return BestRead(
         number=row,
         changes=dict(runs.members[row].changes),

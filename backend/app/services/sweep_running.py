@@ -10,7 +10,9 @@ from app.market_data.snapshot import MarketSnapshot
 from app.quant.backtest.rules import Timetable
 from app.quant.backtest.simulation import Simulation
 from app.quant.backtest.tape import ScoreTable
+from app.quant.errors import QuantError
 from app.quant.factors.settings import ScoreSettings
+from app.quant.measured import Missing
 from app.schemas.settings import Universe
 from app.services import backtest_running, backtesting, strategy
 from app.services.backtesting import Life
@@ -41,7 +43,8 @@ class Bench:
 
 def all_simulated(
     bench: Bench, members: Sequence[Member], tell: Progress
-) -> Iterator[tuple[Member, Simulation]]:
+) -> Iterator[tuple[Member, Simulation | Missing]]:
+    """Each with its life, or the reason why it cannot be lived, such as an overdrawn book."""
     # The engine is compiled code: who only asks for a sweep need not load it.
     from app.quant.backtest.engine import simulate  # noqa: PLC0415
 
@@ -50,10 +53,15 @@ def all_simulated(
         tell("simulating", done, len(members))
         life = backtesting.life_of(bench.market, member.spec)
         table = bench.table(life)
-        yield member, simulate(tape, table, life.rules, life.timetable, life.capital)
+        try:
+            lived = simulate(tape, table, life.rules, life.timetable, life.capital)
+        except QuantError as error:
+            yield member, Missing(str(error))
+        else:
+            yield member, lived
 
 
-def lived_in_turn(bench: Bench, choices: Sequence[tuple[Member, int]]) -> Simulation:
+def lived_in_turn(bench: Bench, choices: Sequence[tuple[Member, int]]) -> Simulation | Missing:
     """One book that follows members in turn, each from a session of its life on, until the next.
 
     Sessions are counted from the first one that the members live through.
@@ -67,7 +75,10 @@ def lived_in_turn(bench: Bench, choices: Sequence[tuple[Member, int]]) -> Simula
     for life, first, last in zip(lives, begins, ends, strict=True):
         table = _between(bench.table(life), first, last)
         legs.append(Leg(table, life.rules, _part(life.timetable, first, last)))
-    return in_turn(backtest_running.tape(bench.market), legs, lives[0].capital)
+    try:
+        return in_turn(backtest_running.tape(bench.market), legs, lives[0].capital)
+    except QuantError as error:
+        return Missing(str(error))
 
 
 def _between(table: ScoreTable, first: int, last: int) -> ScoreTable:

@@ -6,17 +6,19 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import cast, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.database import Sessions, reading
-from app.core.errors import Conflict
+from app.core.errors import Conflict, Refused
 from app.core.progress import Progress
 from app.market_data.live import MarketData
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Backtest, BacktestSource, Sweep
 from app.quant import metrics
 from app.quant.backtest.simulation import Simulation
+from app.quant.measured import Missing
 from app.schemas.sweep import SweepResult, SweepSpec
 from app.services import (
     backtest_evidence,
@@ -38,6 +40,11 @@ class DataChanged(Conflict):
             f"The data of the market '{market}' have changed since the sweep was asked for: its "
             "runs would not be comparable. Ask for it again."
         )
+
+
+class NothingLived(Refused):
+    def __init__(self, failures: Mapping[str, str]) -> None:
+        super().__init__(f"No member could be lived through; the first: {failures['0']}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +77,22 @@ async def read(
     return Task(sweep.id, sweep.owner_id, spec, members, market)
 
 
-def simulate(task: Task, now: datetime, tell: Progress) -> list[dict[str, Any]]:
-    """The rows of `backtests` for the task's members."""
-    found = sweep_running.all_simulated(Bench(task.market), task.members, tell)
-    return [_row(task, member, simulation, now) for member, simulation in found]
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The rows of `backtests` for some members, and why, by number, there is none for others."""
+
+    rows: Sequence[Mapping[str, Any]]
+    failures: Mapping[str, str]
+
+
+def simulate(task: Task, now: datetime, tell: Progress) -> Done:
+    rows, failures = [], {}
+    for member, lived in sweep_running.all_simulated(Bench(task.market), task.members, tell):
+        if isinstance(lived, Missing):
+            failures[str(member.number)] = lived.reason
+        else:
+            rows.append(_row(task, member, lived, now))
+    return Done(rows, failures)
 
 
 def _row(task: Task, member: Member, simulation: Simulation, now: datetime) -> dict[str, Any]:
@@ -87,31 +106,42 @@ def _row(task: Task, member: Member, simulation: Simulation, now: datetime) -> d
     }
 
 
-async def keep(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
+async def keep(session: AsyncSession, sweep_id: int, done: Done) -> None:
     """Each member once, however often it is simulated."""
-    if rows:
+    if done.failures:
+        added = Sweep.failures.concat(cast(dict(done.failures), JSONB))
+        await session.execute(update(Sweep).where(Sweep.id == sweep_id).values(failures=added))
+    if done.rows:
         statement = insert(Backtest).on_conflict_do_nothing(
             index_elements=[Backtest.sweep_id, Backtest.settings_hash]
         )
-        await session.execute(statement, rows)
+        await session.execute(statement, done.rows)
 
 
 async def runs_of(sessions: Sessions, task: Task) -> Runs:
     """All members of a sweep, and what else its owner has run on the market."""
-    own: list[Backtest] = []
-    others: list[Backtest] = []
     async with reading(sessions) as session:
-        for run in await backtest_evidence.tried(session, task.owner_id, task.market.code):
-            (own if run.sweep_id == task.sweep_id else others).append(run)
-    own.sort(key=lambda run: run.member or 0)
-    if [run.member for run in own] != [member.number for member in task.members]:
-        raise AssertionError("every member is kept when the parts are done")
-    records = [backtest_evidence.record_of(run) for run in own]
+        runs = await backtest_evidence.tried(session, task.owner_id, task.market.code)
+        own = [run for run in runs if run.sweep_id == task.sweep_id]
+        others = backtest_evidence.asked_once([*own, *runs], 0)[len(own) :]
+        failures = (await session.get_one(Sweep, task.sweep_id)).failures
+    kept = {run.member: backtest_evidence.record_of(run) for run in own if run.member is not None}
+    if len(kept) + len(failures) != len(task.members):
+        raise AssertionError("every member is kept, or its failure, when the parts are done")
+    if not kept:
+        raise NothingLived(failures)
+    dates = next(iter(kept.values())).dates
+    unknown = np.full(len(dates) - 1, np.nan)
     return Runs(
         members=task.members,
-        kept=own,
-        returns=np.vstack([record.returns for record in records]),
-        sessions=records[0].dates,
+        kept={run.member: run for run in own if run.member is not None},
+        returns=np.vstack(
+            [
+                kept[member.number].returns if member.number in kept else unknown
+                for member in task.members
+            ]
+        ),
+        sessions=dates,
         others=tuple(backtest_evidence.record_of(run) for run in others),
     )
 

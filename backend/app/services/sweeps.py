@@ -20,7 +20,7 @@ from app.market_data.snapshot import MarketSnapshot
 from app.models import Backtest, Job, JobKind, JobState, Sweep
 from app.schemas.backtest import BacktestSpec
 from app.schemas.problem import Problem
-from app.schemas.sweep import MemberRead, SweepItem, SweepRead, SweepResult, SweepSpec
+from app.schemas.sweep import FailedMember, MemberRead, SweepItem, SweepRead, SweepResult, SweepSpec
 from app.services import backtesting, jobs, sweep_members, sweep_results
 from app.services.jobs import Chunks
 from app.services.sweep_members import Member
@@ -56,7 +56,8 @@ async def submit(
     if known is None:
         return await _begin(session, market, wanted, members, owner_id=owner_id, now=now)
     job = await session.get_one(Job, known.job_id)
-    return await _again(session, known, members, now=now) if job.state in FAILED else job
+    ended = job.state in FAILED or (job.cancel_requested and not job.has_ended)
+    return await _again(session, known, members, now=now) if ended else job
 
 
 def resolved(market: MarketSnapshot, configured: Settings, body: SweepSpec) -> SweepSpec:
@@ -113,7 +114,7 @@ async def _again(
     session: AsyncSession, sweep: Sweep, members: Sequence[Member], *, now: datetime
 ) -> Job:
     query = select(Backtest.member).where(Backtest.sweep_id == sweep.id)
-    done = set(await session.scalars(query))
+    done = {*await session.scalars(query), *map(int, sweep.failures)}
     left = [each for each in members if each.number not in done]
     job = await _submit(session, sweep.id, left, owner_id=sweep.owner_id, now=now)
     sweep.job_id = job.id
@@ -180,6 +181,12 @@ async def shown(
             else SweepResult.model_validate({"notes": [], **sweep.result})
         ),
         runs=[_member(spec, run) for run in runs],
+        failures=[
+            FailedMember(
+                number=number, changes=dict(sweep_members.changes(spec, number)), reason=reason
+            )
+            for number, reason in sorted((int(key), why) for key, why in sweep.failures.items())
+        ],
     )
 
 
@@ -211,7 +218,7 @@ def _item(row: Row[Sweep, Job, int]) -> dict[str, Any]:
         "label": sweep.label,
         "market": sweep.market,
         "members": sweep.members,
-        "done": done,
+        "done": done + len(sweep.failures),
         "state": job.state,
         "progress": job.progress,
         "job_id": job.id,

@@ -12,10 +12,10 @@ async def handle(context: JobContext) -> Record:
     task = await sweep_work.read(
         resources.sessions, resources.market_data, arguments["sweep"], arguments["members"]
     )
-    rows = await context.in_thread(sweep_work.simulate, task, utc_now(), context.tell)
+    done = await context.in_thread(sweep_work.simulate, task, utc_now(), context.tell)
 
     async def record(session: AsyncSession) -> Result:
-        await sweep_work.keep(session, rows)
-        return {"members": len(rows)}
+        await sweep_work.keep(session, task.sweep_id, done)
+        return {"members": len(done.rows), "failed": len(done.failures)}
 
     return record

@@ -131,6 +131,11 @@ async def test_days_without_a_session_stand_for_the_sessions_within_them(
         ({"cash_flows": [{"day": "2020-01-02", "amount": "5"}]}, 422),
         ({"cash_flows": [{"day": "2025-06-02", "amount": "-99999999"}]}, 422),
         ({"num_positions": 2, "max_weight": 0.34}, 422),
+        ({"cash_flows": [{"day": "2025-06-02", "amount": "9999999999.99"}]}, 422),
+        ({"cash_flows": [{"day": "2025-06-02", "amount": "9999999999999999.99"}] * 10}, 422),
+        ({"universe": {"tickers": ["AAA", "NOPE"]}}, 422),
+        ({"universe": {"asset_classes": ["Equities"]}}, 422),
+        ({"asset_class_caps": {"equity": 0.2}}, 422),
         ({"market": "mars"}, 404),
         ({"typo": 1}, 422),
     ],
@@ -222,6 +227,25 @@ async def test_two_runs_of_few_sessions_cannot_be_compared(client: httpx2.AsyncC
     response = await client.get(f"/api/backtests/compare?first={first['id']}&second={second['id']}")
     assert response.status_code == 422
     assert "cannot be compared" in response.json()["detail"]
+
+
+async def test_the_benchmark_that_is_taken_anyway_may_be_named(
+    client: httpx2.AsyncClient,
+) -> None:
+    found = await asked(client)
+    named = found["spec"]["benchmark"]
+    again = await asked(client, **({"benchmark": named} if named else {}))
+    assert (again["id"], again["repeated"]) == (found["id"], True)
+
+
+async def test_rules_that_no_history_is_long_enough_for_hold_cash_and_say_so(
+    client: httpx2.AsyncClient,
+) -> None:
+    found = await asked(client, lookback=2000)
+    report = found["report"]
+    assert (report["trades"], report["rebalances"]) == (0, 0)
+    (said,) = [each for each in report["caveats"] if each["code"] == "nothing_eligible"]
+    assert said["figure"] == sum(report["decisions"].values())
 
 
 async def kept_with(

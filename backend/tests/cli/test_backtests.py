@@ -101,7 +101,14 @@ def test_a_comparison_says_what_follows_from_it(
         "interval": {"low": -0.0588, "high": 0.0886, "confidence": 0.95},
         "reasons": {},
     }
-    about = {"sessions": 845, "only_first": 0, "only_second": 0, "correlation": 0.9, "reasons": {}}
+    about = {
+        "risk_free_rate": 0.04,
+        "sessions": 845,
+        "only_first": 0,
+        "only_second": 0,
+        "correlation": 0.9,
+        "reasons": {},
+    }
     found = about | {"first": item, "second": item, "mean": difference, "sharpe": difference}
     print_comparison(ComparisonRead.model_validate_json(json.dumps(found)))
     told = " ".join(capsys.readouterr().out.split())

@@ -16,6 +16,7 @@ from sqlalchemy import func, select, text
 from app.bootstrap import Resources
 from app.core.clock import utc_now
 from app.core.database import reading, unit_of_work
+from app.core.errors import Refused
 from app.models import Backtest, Job
 from app.schemas.sweep import SweepRead, SweepSpec
 from app.services import job_reaping, jobs, sweep_members, sweeps
@@ -35,6 +36,7 @@ SMALL: dict[str, Any] = {
     "walk_forward": {"train": 20, "test": 8},
     "cross_validation": {"groups": 4, "tested": 2},
 }
+WITHDRAWAL = [{"day": "2025-06-02", "amount": "-50000.00"}]
 
 
 async def submit(resources: Resources, **changes: Any) -> Job:
@@ -147,6 +149,55 @@ async def test_a_setting_of_the_grid_that_changes_nothing_is_named_with_the_reas
     assert fixed.result.notes == []
 
 
+async def test_a_member_that_nobody_could_live_by_fails_alone_and_says_why(
+    resources: Resources,
+) -> None:
+    """The first member has no cash for the withdrawal, the second one has."""
+    variants = [{"cash_buffer": 0.02}, {"cash_buffer": 0.6}]
+    found = await made(resources, grid=None, variants=variants, cash_flows=WITHDRAWAL)
+    assert (found.done, [run.number for run in found.runs]) == (2, [1])
+    (failed,) = found.failures
+    assert (failed.number, failed.changes) == (0, variants[0])
+    assert "are to be withdrawn" in failed.reason
+    assert found.result is not None
+    assert found.result.best is not None
+    assert (found.result.best.number, found.result.best.evidence.trials) == (1, 1)
+    assert found.result.walk_forward is not None
+    assert {window.number for window in found.result.walk_forward.windows} == {1}
+
+
+async def test_a_sweep_of_which_no_member_can_be_lived_through_fails_with_the_reason(
+    resources: Resources,
+) -> None:
+    variants = [{"num_positions": 3}, {"num_positions": 4}]
+    job = await submit(resources, grid=None, variants=variants, cash_flows=WITHDRAWAL)
+    await work(resources, job)
+    found = await shown(resources, job)
+    assert (found.state, found.runs, len(found.failures)) == ("failed", [], 2)
+    assert found.error is not None
+    assert "are to be withdrawn" in str(found.error.detail)
+
+
+async def test_asked_for_again_while_it_is_being_cancelled_it_is_made_all_the_same(
+    resources: Resources,
+) -> None:
+    job = await submit(resources)
+    await work(resources, job, parts=0)
+    async with unit_of_work(resources.sessions) as session:
+        row = await session.get_one(Job, job.id)
+        row.lease("somebody", now=utc_now(), length=LEASE)
+        row.cancel_requested = True
+    again = await submit(resources)
+    assert again.id != job.id
+    await work(resources, again)
+    assert (await shown(resources, again)).state == "succeeded"
+
+
+async def test_minus_zero_is_zero(resources: Resources) -> None:
+    with pytest.raises(Refused, match="same run"):
+        await submit(resources, grid={"cost_aversion": [0.0, -0.0]})
+
+
 async def test_the_path_walked_forward_is_a_book_opened_at_the_first_choice_that_goes_on_from_there(
     resources: Resources,
 ) -> None:
@@ -208,6 +259,7 @@ async def test_a_sweep_that_is_cancelled_halfway_goes_on_where_it_was_when_asked
     await work(resources, job)
     halfway = await shown(resources, job)
     assert (halfway.state, halfway.done, halfway.result) == ("cancelled", 3, None)
+    assert halfway.progress == pytest.approx(0.99 / 3), "parts that were cancelled are not done"
 
     again = await submit(resources)
     assert (again.arguments, again.chunks) == (job.arguments, 2)
@@ -271,6 +323,14 @@ async def test_what_an_owner_tried_before_on_the_same_data_counts_as_trials(
         if found.result is not None and found.result.best is not None
     ]
     assert counted == [5, 3]
+
+
+async def test_a_member_that_is_in_two_sweeps_is_one_try(resources: Resources) -> None:
+    await made(resources, grid={"num_positions": [3, 4]})
+    second = await made(resources, grid={"num_positions": [4, 5]})
+    assert second.result is not None
+    assert second.result.best is not None
+    assert second.result.best.evidence.trials == 3
 
 
 async def test_a_repeated_chunk_keeps_no_member_twice(resources: Resources) -> None:

@@ -7,8 +7,11 @@ from enum import StrEnum
 import numpy as np
 
 from app.quant.backtest.simulation import Simulation
+from app.quant.backtest.state import Because
 from app.quant.panel import SESSIONS_PER_YEAR
+from app.quant.stop_loss import StopPolicy
 
+VIX_GOOD_FOR = StopPolicy().vix_good_for
 CLOSING_RATE = 0.01
 """Of a market's ETFs about 5 % close in a year; data in which less than this do have survivors."""
 GONE_SESSIONS = 5
@@ -27,6 +30,8 @@ class Warned(StrEnum):
     SHORT_HISTORY = "short_history"
     FEW_SESSIONS = "few_sessions"
     UNDECIDED = "undecided"
+    NOTHING_ELIGIBLE = "nothing_eligible"
+    VIX_UNKNOWN = "vix_unknown"
     CARRIED = "carried_prices"
 
 
@@ -154,6 +159,36 @@ def _undecided(simulation: Simulation) -> Caveat | None:
     )
 
 
+def _nothing_eligible(simulation: Simulation) -> Caveat | None:
+    decisions = simulation.decisions
+    answered = decisions["because"] != Because.NO_WEIGHTS
+    count = int(np.count_nonzero(answered & (decisions["picks"] == 0)))
+    if not count:
+        return None
+    return Caveat(
+        Warned.NOTHING_ELIGIBLE,
+        f"On {count:,} of {len(decisions):,} decisions no ETF had a score and the "
+        "history that the rules ask for (lookback), so that cash was the target: a run that holds "
+        "cash for lack of data cannot be compared with one that is invested.",
+        float(count),
+    )
+
+
+def _vix_unknown(simulation: Simulation) -> Caveat | None:
+    tape, first = simulation.tape, simulation.first
+    lived = slice(first, first + len(simulation.sessions))
+    unknown = ~np.isfinite(tape.vix[lived]) | (tape.vix_age[lived] > VIX_GOOD_FOR)
+    share = float(unknown.mean())
+    if share < ZERO_VOLUME:
+        return None
+    return Caveat(
+        Warned.VIX_UNKNOWN,
+        f"On {share:.1%} of the sessions the VIX was unknown or more than {VIX_GOOD_FOR} sessions "
+        "old: stops that follow it had their fixed threshold.",
+        share,
+    )
+
+
 def _carried(simulation: Simulation) -> Caveat | None:
     share = float(np.count_nonzero(simulation.days["carried"]) / len(simulation.days))
     if share < ZERO_VOLUME:
@@ -173,5 +208,7 @@ CHECKS: tuple[Check, ...] = (
     _short_history,
     _few_sessions,
     _undecided,
+    _nothing_eligible,
+    _vix_unknown,
     _carried,
 )

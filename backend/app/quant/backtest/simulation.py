@@ -144,7 +144,8 @@ class Simulation:
 
     @property
     def rebalances(self) -> int:
-        return int(np.count_nonzero(np.isin(self.decisions["because"], REBALANCING)))
+        called_for = np.isin(self.decisions["because"], REBALANCING)
+        return int(np.count_nonzero(called_for & (self.decisions["orders"] > 0)))
 
 
 REBALANCING = (Because.MEMBERSHIP, Because.ABSOLUTE, Because.RELATIVE, Because.FIRST)

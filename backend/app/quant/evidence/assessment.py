@@ -1,5 +1,6 @@
 """Everything that says whether the best of many runs can be believed, in one value."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from app.quant.evidence.bootstrap import CONFIDENCE, RESAMPLES, Interval, Intervals, intervals
-from app.quant.evidence.overfitting import BLOCKS, Overfitting, cross_validate
+from app.quant.evidence.overfitting import BLOCKS, Overfitting, affordable, cross_validate
 from app.quant.evidence.records import TrackRecord, aligned
 from app.quant.evidence.sharpe import (
     SharpeEstimate,
@@ -17,12 +18,13 @@ from app.quant.evidence.sharpe import (
     probabilistic,
     yearly,
 )
-from app.quant.evidence.trials import NEARLY_EQUAL, EffectiveTrials, effective
+from app.quant.evidence.trials import FEWEST, NEARLY_EQUAL, EffectiveTrials, effective
 from app.quant.measured import Measured, Missing
 from app.quant.panel import FloatArray
 
 COVERAGE = 0.95
-"""The share of the best run's sessions that a trial must have to be cross-validated with it."""
+"""The share of the best run's sessions that a trial must have to be cross-validated with it, and as
+many sessions as that for its ratio to be compared."""
 ONE_TRIAL = Missing("only one trial was made: nothing was chosen")
 
 
@@ -79,9 +81,10 @@ def assess(
     """
     record = trials[best]
     _, rows = aligned(trials)
-    distinct = effective(rows, rf=rf, nearly_equal=nearly_equal)
-    tested = _cross_validated(rows, best, rf=rf, blocks=blocks)
     returns = record.observed()
+    long_enough = math.ceil(COVERAGE * len(returns))
+    distinct = effective(rows, rf=rf, nearly_equal=nearly_equal, fewest=long_enough)
+    tested = _cross_validated(rows, best, rf=rf, blocks=blocks)
     drawn = intervals(
         returns, days=record.days, rf=rf, seed=seed, resamples=resamples, confidence=confidence
     )
@@ -90,20 +93,27 @@ def assess(
         observations=len(returns),
         trials=len(trials),
         effective=distinct,
-        **_ratios(estimate(returns, rf), _by_chance(distinct), confidence),
+        **_ratios(estimate(returns, rf), _by_chance(distinct, len(returns)), confidence),
         pbo=tested if isinstance(tested, Missing) else tested.probability,
         overfitting=tested,
         **_drawn(drawn),
     )
 
 
-def _by_chance(distinct: EffectiveTrials) -> Measured:
-    """The ratio per session that the best of the distinct trials would reach without skill."""
+def _by_chance(distinct: EffectiveTrials, observations: int) -> Measured:
+    """The ratio per session that the best of the distinct trials would reach without skill.
+
+    Where fewer than two of them are long enough to show how far their ratios lie apart, these are
+    taken to differ as those of independent runs without skill do: by 1 / (T - 1) (Lo, 2002).
+    """
     if distinct.number == 1:
         return expected_maximum(1, 0.0)
-    if isinstance(distinct.variance, Missing):
-        return distinct.variance
-    return expected_maximum(distinct.number, distinct.variance)
+    variance = distinct.variance
+    if isinstance(variance, Missing):
+        if observations < FEWEST:
+            return variance
+        variance = 1.0 / (observations - 1)
+    return expected_maximum(distinct.number, variance)
 
 
 def _ratios(
@@ -132,7 +142,8 @@ def _cross_validated(
     known = np.isfinite(during)
     covering = known.sum(axis=1) >= COVERAGE * known.shape[1]
     common = known[covering].all(axis=0)
-    return cross_validate(during[covering][:, common], rf=rf, blocks=blocks)
+    tested = during[covering][:, common]
+    return cross_validate(tested, rf=rf, blocks=affordable(len(tested), blocks))
 
 
 def _drawn(found: Intervals | Missing) -> dict[str, Any]:

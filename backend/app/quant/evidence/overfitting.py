@@ -30,6 +30,16 @@ ROUNDING = 1e-12
 """Ratios this close, relatively, are equal: the same run tried twice."""
 
 
+MOST_RATIOS = 3_000_000
+
+
+def affordable(trials: int, blocks: int = BLOCKS) -> int:
+    """The blocks that keep the ratios of so many trials on all choices to a second's work."""
+    while blocks > 2 and math.comb(blocks, blocks // 2) * trials > MOST_RATIOS:
+        blocks -= 2
+    return blocks
+
+
 @dataclass(frozen=True, slots=True)
 class Overfitting:
     """What the choice of the best run is worth outside the sessions it was made on.

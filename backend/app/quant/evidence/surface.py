@@ -14,6 +14,9 @@ import numpy as np
 from app.quant.measured import Measured, Missing, ratio
 from app.quant.panel import BoolArray, FloatArray, IntArray
 
+ROUNDING = 1e-12
+"""Means that differ by less are equal: their sums were added in another order."""
+
 LEAST_KNOWN = 0.5
 """The share of a point's neighbours that must be known before it can be the best plateau."""
 NO_NEIGHBOURS = Missing("no neighbour of the peak is known")
@@ -66,7 +69,7 @@ def survey(axes: Sequence[Axis], values: FloatArray) -> Surface:
     """The surface of `values`, one dimension per axis; NaN where a run has no such statistic.
 
     The plateau is the point with the highest mean among those of which at least half of the
-    neighbours are known; of equal ones the first on the grid.
+    neighbours are known; of equal ones that with the highest value of its own, then the first.
     """
     shape = tuple(len(axis.values) for axis in axes)
     if values.shape != shape:
@@ -88,7 +91,9 @@ def survey(axes: Sequence[Axis], values: FloatArray) -> Surface:
         known=known,
         neighbours=neighbours,
         peak=_point(axes, grids, peak, nothing),
-        plateau=_point(axes, grids, _highest(mean, enough), sparse if here.any() else nothing),
+        plateau=_point(
+            axes, grids, _highest(mean, enough, values), sparse if here.any() else nothing
+        ),
         prominence=prominence,
         in_spreads=in_spreads,
     )
@@ -124,10 +129,17 @@ def _gathered(
     return total, lowest, known - here, exist - 1
 
 
-def _highest(values: FloatArray, among: BoolArray) -> tuple[int, ...] | None:
+def _highest(
+    values: FloatArray, among: BoolArray, then: FloatArray | None = None
+) -> tuple[int, ...] | None:
+    """Where the highest of the values is; `then` decides between equal ones."""
     if not among.any():
         return None
-    flat = int(np.argmax(np.where(among, values, -np.inf)))
+    found = np.where(among, values, -np.inf)
+    if then is not None:
+        equal = found >= found.max() - ROUNDING
+        found = np.where(equal, then, -np.inf)
+    flat = int(np.argmax(found))
     return tuple(int(i) for i in np.unravel_index(flat, values.shape))
 
 

@@ -35,7 +35,6 @@ FEWEST = 63
 MOST_COMPARED = 3_000
 UNCORRELATED = 1.0
 ROUNDING = 1e-12
-TOO_SHORT = Missing(f"fewer than {FEWEST} sessions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +57,19 @@ class EffectiveTrials:
 
 
 def effective(
-    returns: FloatArray, *, rf: float, nearly_equal: float = NEARLY_EQUAL
+    returns: FloatArray, *, rf: float, nearly_equal: float = NEARLY_EQUAL, fewest: int = FEWEST
 ) -> EffectiveTrials:
-    """The effective trials among N rows of T daily returns, NaN where a trial has none."""
+    """The effective trials among N rows of T daily returns, NaN where a trial has none.
+
+    A cluster with fewer than `fewest` sessions counts, but has no ratio: the fewer there are, the
+    more a ratio is off by chance, and it would be compared with those of longer ones.
+    """
     if not 0.0 < nearly_equal <= 1.0:
         raise ValueError(f"a correlation above 0 and up to 1, not {nearly_equal}")
     order = _by_content(returns)
     groups = _clusters(returns[order], nearly_equal)
     found = sorted(
-        (tuple(sorted(int(i) for i in order[group])), _sharpe(returns[order[group]], rf))
+        (tuple(sorted(int(i) for i in order[group])), _sharpe(returns[order[group]], rf, fewest))
         for group in groups
     )
     ratios = [ratio for _, ratio in found if not isinstance(ratio, Missing)]
@@ -127,12 +130,12 @@ def _clusters(returns: FloatArray, nearly_equal: float) -> list[list[int]]:
     return list(groups.values())
 
 
-def _sharpe(members: FloatArray, rf: float) -> Measured:
+def _sharpe(members: FloatArray, rf: float, fewest: int) -> Measured:
     """The ratio per session of the inverse-variance weighted average of a cluster's members."""
     returns = members[0] if len(members) == 1 else _average(members)
     returns = returns[np.isfinite(returns)]
-    if len(returns) < FEWEST:
-        return TOO_SHORT
+    if len(returns) < max(fewest, FEWEST):
+        return Missing(f"fewer than {max(fewest, FEWEST)} sessions")
     ratio = statistics.sharpe(returns, rf)
     return ratio if isinstance(ratio, Missing) else per_session(ratio)
 

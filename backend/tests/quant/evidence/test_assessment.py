@@ -8,7 +8,7 @@ import pytest
 from app.quant.evidence.assessment import ONE_TRIAL, Evidence, assess
 from app.quant.evidence.overfitting import Overfitting, cross_validate
 from app.quant.evidence.records import TrackRecord, aligned
-from app.quant.evidence.sharpe import deflated, estimate
+from app.quant.evidence.sharpe import deflated, estimate, expected_maximum
 from app.quant.measured import Missing
 from app.quant.panel import FloatArray
 from app.quant.statistics import sharpe
@@ -79,6 +79,25 @@ def test_trials_are_matched_by_date_and_short_ones_count_without_being_cross_val
     expected = cross_validate(rows, rf=0.02, blocks=8)
     assert isinstance(expected, Overfitting)
     assert found.pbo == expected.probability
+
+
+def test_a_short_trial_counts_but_does_not_widen_the_spread_of_long_ones() -> None:
+    """The ratio of a hundred sessions is off by three times as much as that of eight hundred."""
+    trials = noise(10)
+    wild = record(np.random.default_rng(5).normal(-0.005, 0.01, 100), after=300)
+    before, after = judged(trials, 0), judged([*trials, wild], 0)
+    assert after.effective.number == 11
+    assert after.effective.variance == before.effective.variance
+    assert after.expected_maximum > before.expected_maximum  # type: ignore[operator]
+    assert after.expected_maximum == pytest.approx(before.expected_maximum, rel=0.06)
+
+
+def test_beside_short_trials_alone_a_ratio_is_held_against_pure_chance() -> None:
+    """Ratios of T sessions without skill have the variance 1 / (T - 1) (Lo, 2002)."""
+    long, short = noise(1)[0], record(noise(1, seed=3)[0].returns[:100])
+    found = judged([long, short], 0)
+    chance = expected_maximum(2, 1.0 / 799)
+    assert found.expected_maximum == pytest.approx(chance * np.sqrt(252))
 
 
 def test_another_order_of_the_trials_gives_the_same_evidence() -> None:

@@ -36,6 +36,14 @@ def test_a_lonely_peak_is_not_the_plateau() -> None:
     assert (found.plateau.lowest, found.plateau.known, found.plateau.neighbours) == (1.0, 8, 8)
 
 
+def test_of_points_with_the_same_neighbourhood_the_best_one_is_the_plateau() -> None:
+    """On a two by two grid all four points see the same."""
+    small = (Axis("a", (1, 2)), Axis("b", (1, 2)))
+    found = survey(small, np.array([[0.1, 0.3], [0.2, 0.7]]))
+    assert isinstance(found.plateau, Point)
+    assert found.plateau.settings == {"a": 2, "b": 2}
+
+
 def test_values_without_an_order_are_no_neighbours() -> None:
     optimizers = Axis("optimizer", ("simple", "mvo", "minvar"), ordered=False)
     values = np.array([[1.0, 1.0], [5.0, 3.0], [0.0, 0.0]])
