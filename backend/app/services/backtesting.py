@@ -21,7 +21,7 @@ from app.schemas.backtest import BacktestSpec
 from app.schemas.settings import PortfolioSettings, Schedule, default_settings
 from app.services import portfolios, strategy
 
-ENGINE_VERSION = "1"
+ENGINE_VERSION = "2"
 """Changes whenever the same specification on the same data would trade otherwise."""
 
 CODE_VERSION = f"{VERSION}/scores-{FORMULA_VERSION}/engine-{ENGINE_VERSION}"
