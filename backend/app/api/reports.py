@@ -85,13 +85,9 @@ async def of_backtest(
     What the rules did, at which cost, and whether it can be believed: how many runs were tried,
     the deflated Sharpe ratio, and the caveats.
     """
-    found = await reporting.of_backtest(
-        session,
-        resources.cache,
-        owner_id=resources.owner_id,
-        backtest_id=backtest_id,
-        now=utc_now(),
-    )
+    run = await backtest_runs.found(session, resources.owner_id, backtest_id)
+    market = await resources.market_data.snapshot(session, run.market)
+    found = await reporting.of_backtest(session, resources.cache, market, run, now=utc_now())
     page = await asyncio.to_thread(_backtest_page, found)
     return _page(page, f"backtest-{backtest_id}")
 

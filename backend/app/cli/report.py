@@ -15,7 +15,7 @@ from app.cli.runtime import Context, PortfolioId, run
 from app.cli.saving import ForceOption, require_free, save
 from app.quant.periods import Period
 from app.schemas.report import BacktestFindings, PortfolioFindings
-from app.services import reporting
+from app.services import backtest_runs, reporting
 from app.web import report
 
 app = new_app("Write a report: one HTML file that needs nothing else, to be handed to somebody.")
@@ -61,12 +61,11 @@ def backtest(backtest_id: BacktestId, *, out: OutOption, force: ForceOption = Fa
     _require_free(out, force=force)
 
     async def command(context: Context) -> BacktestFindings:
+        owner_id = context.resources.owner_id
+        found = await backtest_runs.found(context.session, owner_id, backtest_id)
+        market = await context.market(found.market)
         return await reporting.of_backtest(
-            context.session,
-            context.resources.cache,
-            owner_id=context.resources.owner_id,
-            backtest_id=backtest_id,
-            now=context.now,
+            context.session, context.resources.cache, market, found, now=context.now
         )
 
     _save(report.of_backtest(run(command)), out, force=force)

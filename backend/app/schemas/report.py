@@ -8,7 +8,7 @@ from app.schemas.backtest import BacktestRead, EvidenceRead
 from app.schemas.base import Exact, Output
 from app.schemas.data import MarketStatus
 from app.schemas.performance import PerformanceRead
-from app.schemas.risk import RiskRead
+from app.schemas.risk import BacktestRiskRead, RiskRead
 
 
 class Traded(Output):
@@ -35,6 +35,7 @@ class PortfolioFindings(Output):
 class BacktestFindings(Output):
     run: BacktestRead
     evidence: EvidenceRead
+    risk: BacktestRiskRead
     data: MarketStatus
     made_at: datetime
 

@@ -30,7 +30,8 @@ from app.schemas.backtest import (
 from app.schemas.base import Output
 from app.schemas.performance import PerformancePoint
 from app.schemas.report import SeriesRead
-from app.schemas.risk import PositionRisk, RiskContribution
+from app.schemas.risk import PositionRisk
+from app.schemas.risk_parts import RiskContribution
 from app.schemas.trade import TradeFilter, TradeRead
 from app.services import attribution, backtest_answers, performance, risk, trade_history
 
@@ -92,7 +93,8 @@ async def _positions(book: Book) -> Sequence[PositionPart]:
 
 
 async def _holdings(book: Book) -> Sequence[PositionRisk]:
-    return (await risk.assess(book.session, book.market, book.portfolio, now=book.now)).positions
+    found = await risk.assess(book.session, book.market, book.portfolio, now=book.now)
+    return found.positions or ()
 
 
 async def _contributions(book: Book) -> Sequence[RiskContribution]:

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.cache import ByteCache
 from app.core.money import market_value
 from app.market_data.snapshot import MarketSnapshot
-from app.models import EntryKind, Portfolio
+from app.models import Backtest, EntryKind, Portfolio
 from app.quant.costs import Side
 from app.quant.periods import Period
 from app.schemas.data import MarketStatus
@@ -16,7 +16,7 @@ from app.services import (
     attribution,
     backtest_answers,
     backtest_evidence,
-    backtest_runs,
+    backtest_risk,
     data_status,
     marking,
     performance,
@@ -58,14 +58,14 @@ async def of_portfolio(
 
 
 async def of_backtest(
-    session: AsyncSession, cache: ByteCache, *, owner_id: int, backtest_id: int, now: datetime
+    session: AsyncSession, cache: ByteCache, market: MarketSnapshot, run: Backtest, *, now: datetime
 ) -> BacktestFindings:
     """Of a run whose curve was kept; a member of a sweep has no more than its returns."""
-    row = await backtest_runs.found(session, owner_id, backtest_id)
     return BacktestFindings(
-        run=backtest_answers.read(row, repeated=False),
-        evidence=await backtest_evidence.evidence(session, owner_id, backtest_id),
-        data=await _data(session, cache, row.market, now),
+        run=backtest_answers.read(run, repeated=False),
+        evidence=await backtest_evidence.evidence(session, run.owner_id, run.id),
+        risk=await backtest_risk.assess(market, run, now=now),
+        data=await _data(session, cache, run.market, now),
         made_at=now,
     )
 

@@ -18,7 +18,10 @@ DEFINITIONS: Mapping[str, Definition] = {
         "López de Prado and Lewis (2018)",
     ),
     "sharpe": Definition(
-        "Sharpe ratio", "(252·mean(r) - rf) / (√252·std(r))", Unit.RATIO, "Sharpe (1966, 1994)"
+        "Sharpe ratio",
+        "(252 mean(r) - rf) / (sqrt(252) x std(r))",
+        Unit.RATIO,
+        "Sharpe (1966, 1994)",
     ),
     "psr": Definition(
         "Probabilistic Sharpe ratio (PSR)",

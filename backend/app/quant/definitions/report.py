@@ -7,48 +7,44 @@ from app.quant.definitions.definition import Definition, Unit
 DEFINITIONS: Mapping[str, Definition] = {
     "growth": Definition(
         "Growth of one unit",
-        "G_t = ∏ (1 + r_s) over the sessions s ≤ t; r is the time-weighted return, free of money "
-        "paid in and out. The benchmark's from its adjusted closes.",
+        "W_t = product over s <= t of (1 + r_s), W_0 = 1, free of money paid in and out; the "
+        "benchmark's from its adjusted closes",
         Unit.RATIO,
     ),
-    "drawdown": Definition(
-        "Drawdown", "D_t = G_t / max(G_s, s ≤ t) - 1, with G_0 = 1.", Unit.FRACTION
-    ),
+    "drawdown": Definition("Drawdown", "W_t / max over s <= t of W_s - 1", Unit.FRACTION),
     "rolling_sharpe": Definition(
         "Rolling Sharpe ratio",
         "The Sharpe ratio of the sessions up to each day, as many as the name says: "
-        "(252·mean(r) - rf) / (√252·std(r)).",
+        "(252 mean(r) - rf) / (sqrt(252) x std(r))",
         Unit.RATIO,
         "Sharpe (1966, 1994)",
     ),
     "rolling_beta": Definition(
         "Rolling beta",
-        "cov(r, b) / var(b) of the sessions up to each day, as many as the name says; b is the "
-        "benchmark's return.",
+        "cov(r, b) / var(b) of the sessions up to each day, as many as the name says",
         Unit.RATIO,
     ),
     "months": Definition(
         "Monthly returns, in percent",
-        "∏ (1 + r_s) - 1 over the sessions of the month; the first and the last may be parts of "
-        "one. Colours are full at the 98th percentile of the absolute returns.",
+        "product of (1 + r_t) - 1 within the month; the first and the last may be parts of one. "
+        "Colours are full at the 98th percentile of the absolute returns",
         Unit.FRACTION,
     ),
     "years": Definition(
         "Yearly returns",
-        "∏ (1 + r_s) - 1 over the sessions of the year; the first and the last may be parts of "
-        "one.",
+        "product of (1 + r_t) - 1 within the year; the first and the last may be parts of one",
         Unit.FRACTION,
     ),
     "waterfall_positions": Definition(
         "What made the return: positions",
-        "Daily contributions (weight · return), linked by Carino's factors so that the parts add "
+        "Daily contributions (weight x return), linked by Carino's factors so that the parts add "
         "up to the total. Positions beside the largest are summed.",
         Unit.FRACTION,
         "Carino (1999)",
     ),
     "waterfall_factors": Definition(
         "What made the return: factors",
-        "Exposure · factor return of every day, and what is left (selection), cash and costs; "
+        "Exposure x factor return of every day, and what is left (selection), cash and costs; "
         "linked by Carino's factors so that the parts add up to the total.",
         Unit.FRACTION,
         "Carino (1999)",
@@ -95,18 +91,29 @@ DEFINITIONS: Mapping[str, Definition] = {
     ),
     "risk_contributions": Definition(
         "Contributions to volatility",
-        "wᵢ·(Σw)ᵢ / (wᵀΣw): parts of the volatility of holding today's weights; they add up to 1.",
+        "w_i (S w)_i / w'Sw: parts of the volatility of holding the weights; they add up to 1",
         Unit.FRACTION,
+    ),
+    "correlations": Definition(
+        "Correlations of what is held",
+        "Of daily returns on the sessions that both ETFs have, twins side by side.",
+        Unit.RATIO,
+    ),
+    "factor_risk": Definition(
+        "Volatility by factor",
+        "Parts of the yearly volatility under the factor model, and what is specific to the ETFs; "
+        "they add up to the total.",
+        Unit.YEARLY,
     ),
     "crises": Definition(
         "Crises within the period",
-        "∏ (1 + r_s) - 1 over the sessions of the episode, as it was lived through.",
+        "product of (1 + r_t) - 1 over the sessions of the episode, as it was lived through.",
         Unit.FRACTION,
     ),
     "replays": Definition(
-        "Past crises replayed with today's weights",
-        "Σ wᵢ·Rᵢ over the episode; R is the ETF's return, or that of its proxy where it is too "
-        "young.",
+        "Past crises, replayed with the weights held",
+        "sum over i of w_i R_i over the episode, R_i the ETF's return, or its proxy's where it is "
+        "too young",
         Unit.FRACTION,
     ),
 }

@@ -6,6 +6,7 @@ needs a figure imports it when it does.
 
 from app.web.figures.calendars import months, years
 from app.web.figures.curves import Line, Role, banded, drawdown, growth, rolling
+from app.web.figures.grids import correlations
 from app.web.figures.parts import Part, bars, exposures, waterfall
 from app.web.figures.shapes import amounts, distribution, pairs, traded
 from app.web.figures.theme import DARK, DARK_OF, LIGHT, dark
@@ -20,6 +21,7 @@ __all__ = [
     "amounts",
     "banded",
     "bars",
+    "correlations",
     "dark",
     "distribution",
     "drawdown",

@@ -3,7 +3,7 @@
 from app.schemas.backtest import BacktestReport, EvidenceRead
 from app.schemas.report import BacktestFindings
 from app.web import formats
-from app.web.report import returns, trading, trust
+from app.web.report import returns, risk, trading, trust
 from app.web.report.blocks import Absent, Block, Cell, Document, Section, Table, Tile, number, rows
 from app.web.report.track import of_backtest
 
@@ -83,6 +83,8 @@ def _sections(
         exposure,
         trading.section(trading.by_month(run.trades or ()), _sums(report)),
         returns.distribution(track, report.metrics),
+        Section("crises-section", "Crises", risk.replays(found.risk, "held at the end")),
+        risk.section(found.risk, "held at the end"),
         returns.metric_table(report.metrics, report.benchmark, {}, called[0]),
         _asked(found),
         data,

@@ -22,10 +22,11 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """`text` as it is read; `is_number` stands to the right."""
+    """`text` as it is read; `is_number` stands to the right, `is_whole` is not broken."""
 
     text: str
     is_number: bool = False
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,10 @@ class Document:
 
 def number(text: str) -> Cell:
     return Cell(text, is_number=True)
+
+
+def whole(text: str) -> Cell:
+    return Cell(text, is_whole=True)
 
 
 def rows(listed: Sequence[Sequence[Cell | str]]) -> tuple[tuple[Cell, ...], ...]:

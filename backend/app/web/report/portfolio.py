@@ -6,8 +6,18 @@ from app.schemas.report import PortfolioFindings
 from app.schemas.risk import RiskRead
 from app.web import figures, formats
 from app.web.figures import Part
-from app.web.report import returns, trading, trust
-from app.web.report.blocks import Absent, Block, Chart, Document, Section, Table, number, rows
+from app.web.report import returns, risk, trading, trust
+from app.web.report.blocks import (
+    Absent,
+    Block,
+    Chart,
+    Document,
+    Section,
+    Table,
+    number,
+    rows,
+    whole,
+)
 from app.web.report.track import of_portfolio
 
 LARGEST = 14
@@ -39,7 +49,8 @@ def document(found: PortfolioFindings) -> Document:
             Section("exposure", "Exposure", (trading.invested(track), *_holdings(found.risk))),
             trading.section(trading.by_month(found.trades), _sums(found)),
             returns.distribution(track, performance.metrics),
-            _risk(found.risk),
+            Section("crises-section", "Crises", risk.replays(found.risk, "held now")),
+            risk.section(found.risk, "held now"),
             returns.metric_table(performance.metrics, performance.benchmark, {}, called[0]),
             trust.data_section(found.data, str(found.data.data_version), command),
         ),
@@ -119,23 +130,9 @@ def _holdings(found: RiskRead) -> tuple[Block, ...]:
             number(formats.percent(each.weight)),
             number(formats.money(each.market_value)),
             number(formats.money(each.price)),
-            each.price_date.isoformat(),
+            whole(each.price_date.isoformat()),
         )
         for each in sorted(found.positions, key=lambda each: -each.weight)
     ]
     columns = ("ticker", "name", "weight", "value, USD", "price, USD", "price of")
     return (Table("holdings", "What is held", columns, rows(listed)),)
-
-
-def _risk(found: RiskRead) -> Section:
-    name = "risk_contributions"
-    blocks: list[Block] = []
-    if found.contributions is None:
-        reason = found.reasons.get("contributions", "no volatility is known")
-        blocks.append(Absent(name, DEFINITIONS[name].title, reason))
-    else:
-        ordered = sorted(found.contributions, key=lambda each: -each.share)
-        figure = figures.bars([Part(each.ticker, each.share) for each in ordered])
-        shows = f"Shares of {len(ordered)} positions in the volatility"
-        blocks.append(Chart(name, DEFINITIONS[name], figure, shows))
-    return Section("risk", "Risk of what is held", tuple(blocks))
