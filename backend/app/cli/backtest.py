@@ -26,7 +26,7 @@ from app.cli.backtest_options import (
     flows_from,
 )
 from app.cli.failing import say
-from app.cli.output import print_json, print_json_of
+from app.cli.output import print_json, print_json_of, print_line
 from app.cli.runtime import Context, JsonOption, MarketOption, run
 from app.cli.saving import ForceOption, require_free, save
 from app.core.csv_text import csv_text
@@ -135,6 +135,8 @@ def show_all(
         print_json_of(list[BacktestItem], answer)
     else:
         tables.print_list(answer)
+        if len(answer) == limit:
+            print_line(f"There may be more: --offset {offset + limit} goes on.")
 
 
 @app.command()

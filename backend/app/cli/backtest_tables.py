@@ -1,5 +1,6 @@
 """Backtests as people read them."""
 
+import math
 from collections.abc import Sequence
 
 from app.cli.output import percent, print_facts, print_line, print_reasons, print_table
@@ -17,6 +18,7 @@ from app.schemas.performance import BenchmarkRead, MetricsRead
 
 AGAINST = ("total_return", "cagr", "volatility", "sharpe", "max_drawdown")
 RATIOS = frozenset({"sharpe", "beta", "information_ratio"})
+PLAIN = frozenset({"sharpe", "sortino", "calmar"})
 MOST_TRADES = 10
 WIDTH = 72
 BARS = "▁▂▃▄▅▆▇█"
@@ -55,7 +57,15 @@ def print_run(found: BacktestRead) -> None:
     if found.withdrawn_reason is not None:
         print_line(f"It was withdrawn, and counts as a try all the same: {found.withdrawn_reason}")
     if found.report is None:
-        print_line("It is a member of a sweep, of which only the returns are kept.")
+        print_line(
+            f"It is member {found.member} of sweep {found.sweep_id}, of which the returns and these "
+            "figures are kept; run its settings alone for trades and curves."
+        )
+        headline = found.headline.model_dump()
+        print_facts(
+            (name.replace("_", " "), value if name in PLAIN else percent(value))
+            for name, value in headline.items()
+        )
         return
     if found.curve:
         print_line()
@@ -190,6 +200,7 @@ def _figure(value: float | None, as_percent: bool) -> object:
 
 
 def print_evidence(found: EvidenceRead) -> None:
+    needed = found.min_track_record
     print_line(
         f"Backtest {found.backtest_id}: {found.trials} runs were made on the market "
         f"{found.market}, of which {found.distinct_trials} differ."
@@ -202,7 +213,7 @@ def print_evidence(found: EvidenceRead) -> None:
             ("deflated: that it is above luck", percent(found.dsr)),
             ("probability of overfitting", percent(found.pbo)),
             ("sessions", found.observations),
-            ("sessions needed", found.min_track_record),
+            ("sessions needed", needed if needed is None else math.ceil(needed)),
             ("sharpe interval", _range(found.sharpe_interval)),
             ("cagr interval", _range(found.cagr_interval, as_percent=True)),
             ("drawdown interval", _range(found.drawdown_interval, as_percent=True)),

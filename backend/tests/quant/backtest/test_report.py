@@ -107,6 +107,16 @@ def test_an_order_larger_than_the_market_trades_is_warned_of() -> None:
     assert Warned.CUT_ORDERS in found
 
 
+def test_sessions_without_a_fresh_vix_are_warned_of() -> None:
+    tape = tape_of(noisy(4, 300))
+    age = np.where(np.arange(len(tape.panel)) % 2, 4, 3)
+    old = replace(tape, vix_age=age)
+    simulation = simulate(old, scores_of(old, [0, 1]), RULES, weekly(old), Decimal(100_000))
+    found = {caveat.code: caveat for caveat in told(simulation).caveats}
+    assert found[Warned.VIX_UNKNOWN].figure == pytest.approx(0.5, abs=0.01)
+    assert Warned.VIX_UNKNOWN not in {caveat.code for caveat in told(lived()).caveats}
+
+
 def test_a_withdrawal_of_more_than_there_is_is_refused() -> None:
     tape = tape_of(noisy(4, 60))
     timetable = weekly(tape, flows={HISTORY + 10: Decimal(-50_000)})

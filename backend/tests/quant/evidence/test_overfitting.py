@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from app.quant.evidence.overfitting import Overfitting, cross_validate
+from app.quant.evidence.overfitting import Overfitting, affordable, cross_validate
 from app.quant.measured import Missing
 from app.quant.panel import FloatArray
 from app.quant.statistics import sharpe
@@ -52,6 +52,12 @@ def test_block_sums_give_what_every_choice_gives_by_itself(
     assert found.slope == pytest.approx(line.slope, rel=1e-6, abs=1e-9)
     assert found.intercept == pytest.approx(line.intercept, rel=1e-6, abs=1e-9)
     assert found.r_squared == pytest.approx(line.rvalue**2, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize(("trials", "blocks"), [(2, 16), (233, 16), (234, 14), (10_000, 10)])
+def test_more_trials_are_judged_on_fewer_blocks(trials: int, blocks: int) -> None:
+    """C(16, 8) = 12,870, C(14, 7) = 3,432, C(12, 6) = 924 and C(10, 5) = 252 halves."""
+    assert affordable(trials) == blocks
 
 
 def case(sharpe_of_one: float | None) -> FloatArray:
