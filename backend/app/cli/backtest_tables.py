@@ -58,7 +58,7 @@ def print_run(found: BacktestRead) -> None:
         print_line(f"It was withdrawn, and counts as a try all the same: {found.withdrawn_reason}")
     if found.report is None:
         print_line(
-            f"It is member {found.member} of sweep {found.sweep_id}, of which the returns and these "
+            f"It is member {found.member} of sweep {found.sweep_id}, of which returns and these "
             "figures are kept; run its settings alone for trades and curves."
         )
         headline = found.headline.model_dump()
