@@ -2,6 +2,7 @@
 
 from app.api import (
     alerts,
+    attribution,
     backtests,
     data,
     factors,
@@ -29,6 +30,7 @@ ROUTERS = (
     orders.router,
     factors.router,
     performance.router,
+    attribution.router,
     risk.router,
     stops.router,
     alerts.router,

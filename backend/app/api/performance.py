@@ -1,4 +1,4 @@
-"""How a portfolio did, and what made its return."""
+"""How a portfolio did."""
 
 from typing import Annotated
 
@@ -8,10 +8,9 @@ from app.api.deps import PortfolioDep, ResourcesDep, SessionDep
 from app.api.errors import problems
 from app.core.clock import utc_now
 from app.quant.periods import Period
-from app.schemas.attribution import AttributionRead
 from app.schemas.base import Ticker
 from app.schemas.performance import PerformanceRead
-from app.services import attribution, performance
+from app.services import performance
 
 router = APIRouter(prefix="/api/performance", tags=["performance"])
 
@@ -42,15 +41,3 @@ async def show(
     return await performance.measure(
         session, market, portfolio, period=period, benchmark=benchmark, now=utc_now()
     )
-
-
-@router.get("/{portfolio_id}/attribution", responses=problems(404, 409))
-async def attribute(
-    portfolio: PortfolioDep,
-    session: SessionDep,
-    resources: ResourcesDep,
-    period: PeriodQuery = Period.ALL,
-) -> AttributionRead:
-    """The period's return by position and costs; the parts add up to the total."""
-    market = await resources.market_data.snapshot(session, portfolio.market)
-    return await attribution.attribute(session, market, portfolio, period=period, now=utc_now())

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import typer
 
-from app.cli import data_actions
+from app.cli import data_actions, data_factors
 from app.cli.app import new_app
 from app.cli.asking import given
 from app.cli.following import BackgroundOption, asked_for
@@ -58,6 +58,10 @@ def import_prices(
             metavar="FILE", help="CSV or Parquet of dividends, splits, ticker changes, closures."
         ),
     ] = None,
+    published_factors: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV of daily factor returns, such as mkt_rf and rf."),
+    ] = None,
     market: Annotated[
         str, typer.Option(metavar="MARKET", help="The market they belong to.")
     ] = "us",
@@ -68,9 +72,14 @@ def import_prices(
 ) -> None:
     """Import prices, corporate actions or both; score 252 sessions; mark every portfolio to market.
 
-    Safe to repeat: importing the same again changes nothing and says so.
+    Safe to repeat: importing the same again changes nothing and says so. Published factors are of
+    no market; they are imported alone.
     """
-
+    if published_factors is not None:
+        if any(each is not None for each in (prices, metadata, vix, actions)):
+            raise typer.BadParameter("is imported alone", param_hint="--published-factors")
+        data_factors.import_published(published_factors, json=json)
+        return
     if prices is None and actions is None:
         raise typer.BadParameter("name a file of prices, or one of actions with --actions")
 

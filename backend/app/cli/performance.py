@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli import attribution as attributing
 from app.cli.app import new_app
 from app.cli.asking import given
 from app.cli.output import (
@@ -17,10 +18,8 @@ from app.cli.output import (
 )
 from app.cli.runtime import Context, JsonOption, PortfolioId, run
 from app.quant.periods import Period
-from app.schemas.attribution import AttributionRead
 from app.schemas.base import Input, Ticker
 from app.schemas.performance import BenchmarkRead, MetricsRead, PerformanceRead, PeriodRead
-from app.services import attribution as attributing
 from app.services import performance as measuring
 
 app = new_app()
@@ -55,18 +54,18 @@ def performance(
 ) -> None:
     """Return, risk and benchmark statistics of a period.
 
-    With --attribution the period's return by position and costs; the parts add up to the total.
+    With --attribution the period's return by position, by factor, and by asset class against the
+    benchmark, which may be a blend such as SPY:0.6,AGG:0.4; the parts add up to the total.
     """
+    if attribution:
+        attributing.of_portfolio(portfolio_id, period=period, benchmark=benchmark, json=json)
+        return
     against = given(Against, {"benchmark": benchmark}).benchmark
-    if attribution and against is not None:
-        raise typer.BadParameter("--attribution is about no benchmark: leave out --benchmark")
 
-    async def command(context: Context) -> PerformanceRead | AttributionRead:
+    async def command(context: Context) -> PerformanceRead:
         session, now = context.session, context.now
         portfolio = await context.portfolio(portfolio_id)
         market = await context.market_of(portfolio)
-        if attribution:
-            return await attributing.attribute(session, market, portfolio, period=period, now=now)
         return await measuring.measure(
             session, market, portfolio, period=period, benchmark=against, now=now
         )
@@ -74,8 +73,6 @@ def performance(
     answer = run(command)
     if json:
         print_json(answer)
-    elif isinstance(answer, AttributionRead):
-        _show_attribution(answer)
     else:
         _show(answer)
 
@@ -125,25 +122,6 @@ def _show_extremes(metrics: MetricsRead) -> None:
         if extreme is not None:
             words = name.replace("_", " ").capitalize()
             print_line(f"{words} {extreme.value:.2%}, ended on {extreme.on}.")
-
-
-def _show_attribution(found: AttributionRead) -> None:
-    _show_period(found)
-    if found.positions is not None:
-        print_table(
-            f"What made the return of {found.total:.2%}" if found.total is not None else "Parts",
-            ("ticker", "name", "asset class", "contribution"),
-            [
-                *(
-                    (row.ticker, row.name, row.asset_class, percent(row.contribution))
-                    for row in found.positions
-                ),
-                ("costs", None, None, percent(found.costs)),
-                ("cash", None, None, percent(found.cash)),
-                ("total", None, None, percent(found.total)),
-            ],
-        )
-    print_reasons(found.reasons)
 
 
 def _show_period(found: PeriodRead) -> None:

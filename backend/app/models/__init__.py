@@ -26,6 +26,7 @@ from app.models.portfolio import Portfolio, PortfolioStatus, owned_portfolio
 from app.models.portfolio_check import PortfolioCheck
 from app.models.portfolio_value import PortfolioValue
 from app.models.position import Position
+from app.models.published_factor import PublishedFactor
 from app.models.quarantined_bar import QuarantinedBar
 from app.models.rebalance_event import RebalanceEvent, RebalanceStatus
 from app.models.sweep import Sweep
@@ -65,6 +66,7 @@ __all__ = [
     "PortfolioStatus",
     "PortfolioValue",
     "Position",
+    "PublishedFactor",
     "QuarantinedBar",
     "RebalanceEvent",
     "RebalanceStatus",

@@ -92,7 +92,8 @@ def is_quick(market: MarketSnapshot, life: Life) -> bool:
     asked = int(life.timetable.asks[life.timetable.first : life.timetable.last + 1].sum())
     reads_risk = life.rules.construction.optimizer.reads_risk
     seconds = sessions * SECONDS_PER_SESSION + asked * SECONDS_PER_QUESTION[reads_risk]
-    if _known_factors(market, life.settings) is None:
+    rules = strategy.score_settings(life.settings)
+    if _known_factors(market, life.settings.universe, rules) is None:
         seconds += market.panel.close.size * SECONDS_PER_SCORE
     return seconds < QUICK_SECONDS
 
@@ -113,17 +114,27 @@ def scores(market: MarketSnapshot, settings: PortfolioSettings) -> ScoreHistory:
     """Of every session that has a year before it; what prices say is remembered, and only weighed
     anew for other factor weights."""
     rules = strategy.score_settings(settings)
+    found = _factors(market, settings.universe, rules)
+    return combine(found, rules.weights, rules.composite)
+
+
+def standard_factors(market: MarketSnapshot) -> FactorHistory:
+    """The factors of the market's own scores, in the same sessions; at least those of `FACTORS`."""
+    return _factors(market, Universe(), ScoreSettings())
+
+
+def _factors(market: MarketSnapshot, universe: Universe, rules: ScoreSettings) -> FactorHistory:
     with _scoring:
-        key = _key(market, settings)
-        found = _known_factors(market, settings)
+        key = _key(market, universe, rules)
+        found = _known_factors(market, universe, rules)
         if found is None:
             before = _remembered[key].names if key in _remembered else ()
-            found = _scored(market, settings, rules, {*FACTORS, *before}).factors
+            found = _scored(market, universe, rules, {*FACTORS, *before}).factors
             _remembered[key] = found
             while len(_remembered) > REMEMBERED:
                 _remembered.popitem(last=False)
         _remembered.move_to_end(key)
-    return combine(found, rules.weights, rules.composite)
+        return found
 
 
 def remember(market: MarketSnapshot, settings: PortfolioSettings) -> None:
@@ -133,15 +144,16 @@ def remember(market: MarketSnapshot, settings: PortfolioSettings) -> None:
             scores(market, settings)
 
 
-def _known_factors(market: MarketSnapshot, settings: PortfolioSettings) -> FactorHistory | None:
+def _known_factors(
+    market: MarketSnapshot, universe: Universe, rules: ScoreSettings
+) -> FactorHistory | None:
     """What is remembered, if it has every factor that counts."""
-    found = _remembered.get(_key(market, settings))
-    counted = strategy.score_settings(settings).weights.counted
-    return found if found is not None and set(counted) <= set(found.names) else None
+    found = _remembered.get(_key(market, universe, rules))
+    return found if found is not None and set(rules.weights.counted) <= set(found.names) else None
 
 
 def _scored(
-    market: MarketSnapshot, settings: PortfolioSettings, rules: ScoreSettings, factors: set[str]
+    market: MarketSnapshot, universe: Universe, rules: ScoreSettings, factors: set[str]
 ) -> ScoreHistory:
     panel = market.panel
     return score_history(
@@ -149,7 +161,7 @@ def _scored(
         market.facts,
         rules,
         panel.sessions[SESSIONS_PER_YEAR:],
-        among=strategy.chosen(market, settings.universe),
+        among=strategy.chosen(market, universe),
         distributions=market.distributions,
         factors=factors,
     )
@@ -160,8 +172,7 @@ _remembered: OrderedDict[_Key, FactorHistory] = OrderedDict()
 _scoring = threading.Lock()
 
 
-def _key(market: MarketSnapshot, settings: PortfolioSettings) -> _Key:
+def _key(market: MarketSnapshot, universe: Universe, rules: ScoreSettings) -> _Key:
     """What a factor history depends on: all but the weights and how they are combined."""
-    rules = strategy.score_settings(settings)
     unweighted = replace(rules, weights=FactorWeights(), composite=Composite.INTEGRATE)
-    return market.data_version, settings.universe, unweighted
+    return market.data_version, universe, unweighted

@@ -18,10 +18,14 @@ SAME = {
     ),
     "performance {id} --period 1M --benchmark BBB": "/api/performance/{id}?period=1M&benchmark=BBB",
     "performance {id} --attribution": "/api/performance/{id}/attribution",
+    "performance {id} --attribution --period 1M --benchmark AAA:0.6,BBB:0.4": (
+        "/api/performance/{id}/attribution?period=1M&benchmark=AAA:0.6,BBB:0.4"
+    ),
     "risk {id}": "/api/risk/{id}",
     "stops show {id}": "/api/risk/{id}/stops",
     "alerts --portfolio {id} --limit 5": "/api/alerts?portfolio_id={id}&limit=5",
     "factors top": "/api/factors/latest",
+    "factors returns --period 1M --limit 3": "/api/factors/returns?period=1M&limit=3",
     "factors show aaa --days 3": "/api/factors/AAA?days=3",
     "recommend --num-positions 10 --optimizer mvo": (
         "/api/factors/recommendations?num_positions=10&optimizer=mvo"
@@ -78,7 +82,16 @@ def test_tables_fit_eighty_columns(etftrader: Installation, held: str) -> None:
         "portfolio deposit 1 0",
         "portfolio rebalance 1 --budget -5",
         "performance 1 --period 2Y",
-        "performance 1 --attribution --benchmark SPY",
+        "performance 1 --attribution --benchmark SPY:0.6,AGG:0.5",
+        "performance 1 --attribution --benchmark SPY,AGG",
+        "factors returns --limit 0",
+        "factors regression",
+        "factors regression SPY --portfolio 1",
+        "factors regression SPY --factors luck",
+        "factors regression SPY --window 5",
+        "factors regression SPY --start 2025-02-30",
+        "factors regression --backtest 1 --start 2025-02-03",
+        "data import prices.parquet --published-factors factors.csv",
         "factors show .. --days 3",
         "factors top --count 0",
         "factors score --date 2025-06-30 --from 2025-06-02",
@@ -100,6 +113,8 @@ def test_misuse_ends_with_2_before_anything_is_opened(arguments: str) -> None:
         ("factors top --market demo", "The market 'demo' has no prices yet"),
         ("portfolio create Late 1000 --since 2030-01-01", "no sessions to replay"),
         ("data import nowhere.parquet", "there is no such file"),
+        ("factors regression AAA", "No published factors are there yet"),
+        ("data import --published-factors nowhere.csv", "there is no such file"),
         ("data import pyproject.toml", "must end in .csv or .parquet"),
     ],
 )

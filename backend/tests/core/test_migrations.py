@@ -82,3 +82,15 @@ def test_lots_are_the_same_after_going_down_and_up_again_or_it_does_not_go_down(
             migrated(connection, "0003")
         connection.rollback()
         assert connection.scalar(text(CLOSED)) == "3"
+
+
+def test_published_factors_go_and_come_back_empty(fresh_database_url: str) -> None:
+    factor = text("INSERT INTO published_factors VALUES ('mom', '2025-06-30', 0.01)")
+    with create_engine(fresh_database_url, poolclass=NullPool).connect() as connection:
+        connection.execute(factor)
+        connection.commit()
+        migrated(connection, "0008")
+        assert connection.scalar(text("SELECT to_regclass('published_factors')")) is None
+        connection.rollback()
+        migrated(connection, "head")
+        assert connection.scalar(text("SELECT count(*) FROM published_factors")) == 0

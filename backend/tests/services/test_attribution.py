@@ -130,7 +130,9 @@ async def test_a_portfolio_without_two_returns_has_no_parts_and_says_why(
     answer = await attributed(session, market, portfolio)
 
     assert (answer.total, answer.positions, answer.cash, answer.costs) == (None, None, None, None)
-    assert set(answer.reasons) == {"total", "positions", "cash", "costs"}
+    assert set(answer.reasons) == {
+        *("total", "positions", "cash", "costs", "factors", "asset_classes")
+    }
 
 
 async def test_a_payout_and_the_tax_of_a_dividend_are_their_positions_own(

@@ -1,0 +1,192 @@
+"""`etftrader factors returns` and `etftrader factors regression`."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from app.cli.asking import given, typed
+from app.cli.output import describe, percent, print_json, print_line, print_reasons, print_table
+from app.cli.runtime import MAX_ID, Context, JsonOption, MarketOption, run
+from app.quant.periods import Period
+from app.schemas.base import Input, Ticker
+from app.schemas.factor_return import FactorReturnsRead
+from app.schemas.regression import (
+    SIX,
+    EtfRegressionAsked,
+    PortfolioRegressionAsked,
+    RegressionAsked,
+    RegressionRead,
+)
+from app.services import backtest_runs, regression
+from app.services import factor_returns as returning
+
+SHOWN_WINDOWS = 12
+
+
+def returns(
+    *,
+    period: Annotated[
+        Period, typer.Option(help="Counted back from the last close; ALL is all that is scored.")
+    ] = Period.ALL,
+    limit: Annotated[
+        int, typer.Option(min=1, max=1000, help="How many sessions to list in JSON.")
+    ] = 252,
+    offset: Annotated[int, typer.Option(min=0, max=MAX_ID, help="How many to pass.")] = 0,
+    market: MarketOption = None,
+    json: JsonOption = False,
+) -> None:
+    """What each factor returned, and whether it was chance."""
+
+    async def command(context: Context) -> FactorReturnsRead:
+        found = await context.market(market)
+        return await returning.read(
+            found, period=period, limit=limit, offset=offset, now=context.now
+        )
+
+    answer = run(command)
+    if json:
+        print_json(answer)
+        return
+    print_table(
+        f"Factor returns of {answer.sessions} sessions, {answer.start} to {answer.end} "
+        f"({describe(answer)})",
+        ("factor", "cumulative", "mean of a year", "volatility", "error", "t"),
+        (
+            (
+                row.name,
+                percent(row.cumulative),
+                percent(row.mean),
+                percent(row.volatility),
+                percent(row.error),
+                row.mean_t,
+            )
+            for row in answer.factors
+        ),
+    )
+    print_reasons(answer.reasons)
+    for row in answer.factors:
+        print_reasons({f"{row.name} {name}": why for name, why in row.reasons.items()})
+
+
+class OneEtf(Input):
+    ticker: Ticker
+
+
+def regress(
+    ticker: Annotated[
+        str | None, typer.Argument(metavar="TICKER", help="Such as MTUM; or name one of these:")
+    ] = None,
+    *,
+    portfolio: Annotated[
+        int | None, typer.Option(min=1, max=MAX_ID, metavar="ID", help="A portfolio instead.")
+    ] = None,
+    backtest: Annotated[
+        int | None, typer.Option(min=1, max=MAX_ID, metavar="ID", help="A backtest instead.")
+    ] = None,
+    factors: Annotated[
+        str, typer.Option(metavar="NAMES", help="Of mkt_rf, smb, hml, rmw, cma, mom, qmj, bab.")
+    ] = SIX,
+    window: Annotated[
+        int | None, typer.Option(metavar="SESSIONS", help="Of rolling regressions: 63 to 2520.")
+    ] = None,
+    period: Annotated[Period | None, typer.Option(help="Of a portfolio.")] = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Of an ETF: the first session.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Of an ETF: the last session.")
+    ] = None,
+    market: MarketOption = None,
+    json: JsonOption = False,
+) -> None:
+    """What returns load on: alpha and loadings on published factors, with their errors.
+
+    'etftrader data import --published-factors FILE' brings the factors.
+    """
+    if sum(each is not None for each in (ticker, portfolio, backtest)) != 1:
+        raise typer.BadParameter("name a ticker, or a --portfolio, or a --backtest")
+    if period is not None and portfolio is None:
+        raise typer.BadParameter("is of a portfolio", param_hint="--period")
+    if (start or end) and ticker is None:
+        raise typer.BadParameter("are of a ticker", param_hint="--start and --end")
+    options = typed(factors=factors, window=window, period=period, start=start, end=end)
+    ask: Callable[[Context], Awaitable[RegressionRead]]
+    if portfolio is not None:
+        ask = partial(
+            _of_portfolio, portfolio_id=portfolio, asked=given(PortfolioRegressionAsked, options)
+        )
+    elif backtest is not None:
+        ask = partial(_of_backtest, backtest_id=backtest, asked=given(RegressionAsked, options))
+    else:
+        named = given(OneEtf, {"ticker": ticker}).ticker
+        wanted = given(EtfRegressionAsked, options)
+        ask = partial(_of_etf, market=market, ticker=named, asked=wanted)
+    _show(run(ask), json=json)
+
+
+async def _of_etf(
+    context: Context, *, market: str | None, ticker: str, asked: EtfRegressionAsked
+) -> RegressionRead:
+    return await regression.of_etf(
+        context.session, await context.market(market), ticker, asked=asked, now=context.now
+    )
+
+
+async def _of_portfolio(
+    context: Context, *, portfolio_id: int, asked: PortfolioRegressionAsked
+) -> RegressionRead:
+    found = await context.portfolio(portfolio_id)
+    return await regression.of_portfolio(
+        context.session, await context.market_of(found), found, asked=asked, now=context.now
+    )
+
+
+async def _of_backtest(
+    context: Context, backtest_id: int, asked: RegressionAsked
+) -> RegressionRead:
+    found = await backtest_runs.found(context.session, context.resources.owner_id, backtest_id)
+    return await regression.of_backtest(
+        context.session, await context.market(found.market), found, asked=asked, now=context.now
+    )
+
+
+def _show(found: RegressionRead, *, json: bool) -> None:
+    if json:
+        print_json(found)
+        return
+    print_line(
+        f"{found.subject}: {found.observations} sessions, {found.start or '-'} to "
+        f"{found.end or '-'} ({describe(found)})"
+    )
+    if found.alpha is not None:
+        print_table(
+            "Daily returns over the risk-free rate on published factors",
+            ("coefficient", "value", "error", "t", "p", "low", "high"),
+            (
+                (each.name, each.value, each.error, each.t, each.p_value, each.low, each.high)
+                for each in (found.alpha, *(found.loadings or ()))
+            ),
+        )
+        print_line(
+            f"alpha is per year. R2 {found.r_squared:.3f}, adjusted "
+            f"{found.adjusted_r_squared:.3f}; residual volatility "
+            f"{percent(found.residual_volatility)}; errors over {found.lags} lags."
+        )
+    if found.rolling:
+        print_line()
+        print_table(
+            f"Loadings over {found.window} sessions that end on a day",
+            ("end", "alpha", *found.factors),
+            (
+                (point.end, point.alpha, *(each.value for each in point.loadings.values()))
+                for point in found.rolling[-SHOWN_WINDOWS:]
+            ),
+        )
+    if found.unmatched:
+        print_line(
+            f"Sessions without published factors, left out: {found.unmatched}. They reach to "
+            f"{found.published_until}."
+        )
+    print_reasons(found.reasons)
