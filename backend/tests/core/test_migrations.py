@@ -89,7 +89,7 @@ def test_published_factors_go_and_come_back_empty(fresh_database_url: str) -> No
     with create_engine(fresh_database_url, poolclass=NullPool).connect() as connection:
         connection.execute(factor)
         connection.commit()
-        migrated(connection, "0008")
+        migrated(connection, "0009")
         assert connection.scalar(text("SELECT to_regclass('published_factors')")) is None
         connection.rollback()
         migrated(connection, "head")
