@@ -27,7 +27,7 @@ from app.core.progress import silent
 from app.schemas.settings import default_settings
 from app.services import demo, importing, updating
 from app.services.arrivals import ImportReport
-from benchmarks.http_book import Request, rate, server
+from benchmarks.http_book import CONNECTIONS, Request, load, server
 from tests.shared_data import SHARED
 
 DATA = SHARED / "data"
@@ -78,7 +78,8 @@ async def measure(app: int, limits: int, options: argparse.Namespace) -> None:
     rates: dict[str, list[float]] = {name: [] for name in measured}
     for _ in range(options.rounds):
         for name, (port, request) in measured.items():
-            rates[name].append(await rate(port, lambda *_, r=request: r, options.seconds))
+            found = await load(port, lambda *_, r=request: r, options.seconds, CONNECTIONS)
+            rates[name].append(found.rate)
     constant = statistics.median(rates["limit: FastAPI, a constant"])
     print(f"{'requests per second, median of ' + str(options.rounds):<44}{'':>8}  of the limit")
     for name, each in rates.items():

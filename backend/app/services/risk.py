@@ -1,6 +1,7 @@
 """The risk of a portfolio as it stands: stops, drawdown, and what its weights would have risked."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
@@ -41,7 +42,6 @@ from app.services import (
 from app.services.projection import fold
 from app.services.risk_parts import Subject
 from app.services.stops import WatchedLine
-from app.services.valuation import Valuation
 
 VOLATILITY_INDEX = "VIX"
 
@@ -73,12 +73,13 @@ def body_of(subject: Subject, *, command: str) -> dict[str, Any]:
     if not valued.total:
         reasons["cash_weight"] = "the portfolio is worth nothing"
     made, why = made_fields(subject)
+    weights = valued.weights
     return {
         **values,
         **made,
         "total_value": valued.total,
         "cash_weight": float(valued.cash / valued.total) if valued.total else None,
-        "positions": [_position(market, each, valued) for each in watched],
+        "positions": [_position(market, each, weights) for each in watched],
         "at_risk": [each.line.ticker for each in watched if each.status.at_risk],
         "reasons": reasons | why,
         "trace": trace_of(subject, command),
@@ -170,14 +171,16 @@ def drawdown(returns: FloatArray) -> Measured:
     return 0.0 - float(performance.drawdowns(growth(returns))[-1])
 
 
-def _position(market: MarketSnapshot, watched: WatchedLine, valued: Valuation) -> PositionRisk:
+def _position(
+    market: MarketSnapshot, watched: WatchedLine, weights: Mapping[str, float]
+) -> PositionRisk:
     line, status = watched.line, watched.status
     measured = {"drawdown": status.drawdown, "distance_to_stop": status.distance}
     reasons = {name: each.reason for name, each in measured.items() if isinstance(each, Missing)}
     return PositionRisk(
         ticker=line.ticker,
         name=market.etfs[line.row].name,
-        weight=valued.weights[line.ticker],
+        weight=weights[line.ticker],
         market_value=line.value,
         price=line.last.price,
         price_date=line.last.session,

@@ -64,7 +64,7 @@ def by_class(
     for name, index in sorted(indices.items()):
         move = -FALLS.get(name, FALL)
         own = float(weights[labels == name].sum())
-        moves = tuple(_times(_slope(each, index), move) for each in returns)
+        moves = tuple(_times(each, move) for each in _slopes(returns, index))
         found.append(
             ClassShock(
                 asset_class=name,
@@ -104,16 +104,30 @@ def by_factor(weights: FloatArray, model: FactorModel) -> tuple[FactorShock, ...
     return tuple(found)
 
 
-def _slope(returns: FloatArray, index: FloatArray) -> Measured:
+def _slopes(returns: FloatArray, index: FloatArray) -> list[Measured]:
+    """Of each of N x T returns on T of an index, over the sessions that both have."""
     known = np.isfinite(returns) & np.isfinite(index)
-    count = int(np.count_nonzero(known))
+    counts = known.sum(axis=1)
+    market = np.where(known, index, 0.0)
+    mine = np.where(known, returns, 0.0)
+    at_least = np.maximum(counts, 1)
+    market = np.where(known, market - (market.sum(axis=1) / at_least)[:, np.newaxis], 0.0)
+    variations = np.einsum("ij,ij->i", market, market)
+    products = np.einsum("ij,ij->i", market, mine)
+    return [
+        _slope(count, variation, product)
+        for count, variation, product in zip(
+            counts.tolist(), variations.tolist(), products.tolist(), strict=True
+        )
+    ]
+
+
+def _slope(count: int, variation: float, product: float) -> Measured:
     if count < FEWEST:
         return Missing(f"{count} returns beside the index; {FEWEST} are needed")
-    market = index[known] - index[known].mean()
-    variation = float(market @ market)
     if variation == 0.0:
         return Missing("the index did not move")
-    return float(market @ returns[known]) / variation
+    return product / variation
 
 
 def _times(slope: Measured, move: float) -> Measured:

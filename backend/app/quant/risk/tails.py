@@ -14,10 +14,11 @@ as long as their squares remember (Politis and White 2004); of the filtered meth
 returns, the newest volatility taken as given.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -29,7 +30,7 @@ from app.quant.panel import FloatArray, IntArray
 from app.quant.risk import coverage
 from app.quant.risk.coverage import Coverage
 from app.quant.risk.volatilities import BURN_IN, exponentially_weighted
-from app.quant.statistics import TAIL_95, TAIL_99, expected_shortfall, value_at_risk
+from app.quant.statistics import TAIL_95, TAIL_99, value_at_risk
 
 WINDOW = 252
 FEWEST = 63
@@ -100,16 +101,17 @@ def tails(returns: FloatArray, newest: int = WINDOW) -> tuple[Tail, ...]:
     return tuple(found)
 
 
-def quantile_forecasts(windows: FloatArray, tail: float) -> FloatArray:
-    """The historical value at risk of each row, linearly interpolated as `value_at_risk` is."""
-    place = (windows.shape[1] - 1) * tail
-    below = int(place)
-    lowest = np.sort(np.partition(windows, below + 1, axis=1)[:, : below + 2], axis=1)
-    return lowest[:, below] + (place - below) * (lowest[:, below + 1] - lowest[:, below])
+def quantile_forecasts(windows: FloatArray, tails: Sequence[float]) -> list[FloatArray]:
+    """The historical value at risk of each row at each tail, interpolated as `value_at_risk` is."""
+    places = [(windows.shape[1] - 1) * tail for tail in tails]
+    most = int(max(places)) + 2
+    lowest = np.sort(np.partition(windows, most - 1, axis=1)[:, :most], axis=1)
+    return [_between(lowest, place) for place in places]
 
 
-def normal_forecasts(windows: FloatArray, tail: float) -> FloatArray:
-    return windows.mean(axis=1) + NORMAL.inv_cdf(tail) * windows.std(axis=1, ddof=1)
+def normal_forecasts(windows: FloatArray, tails: Sequence[float]) -> list[FloatArray]:
+    mean, deviation = _moments(windows)
+    return [mean + NORMAL.inv_cdf(tail) * deviation for tail in tails]
 
 
 def _filtered(returns: FloatArray) -> _Sample | Missing:
@@ -138,42 +140,62 @@ def _judged(
 def _measured(method: Method, sample: _Sample) -> Iterator[Tail]:
     values = sample.values
     drawn = values[_places(len(values), round(block_length(values * values)))]
-    drawn.sort(axis=1)
-    ordered = np.sort(values)
-    for tail in LEVELS:
-        if method is Method.NORMAL:
-            var, cvar = _normal(values[np.newaxis], tail)
-            others = _normal(drawn, tail)
-            forecasts = normal_forecasts(sample.windows, tail)
-        else:
-            var = np.array([value_at_risk(ordered, tail)])
-            cvar = np.array([expected_shortfall(ordered, tail)])
-            others = _historical(drawn, tail)
-            forecasts = (
-                quantile_forecasts(sample.windows, tail) if len(sample.windows) else np.empty(0)
-            )
+    of_rows = _normal if method is Method.NORMAL else _historical
+    for tail, now, others, forecasts in zip(
+        LEVELS, of_rows(values[np.newaxis]), of_rows(drawn), _forecasts(method, sample), strict=True
+    ):
         yield Tail(
             method=method,
             level=1.0 - tail,
-            var=_bounded(float(var[0]), others[0], sample.scale),
-            cvar=_bounded(float(cvar[0]), others[1], sample.scale),
+            var=_bounded(float(now[0][0]), others[0], sample.scale),
+            cvar=_bounded(float(now[1][0]), others[1], sample.scale),
             coverage=coverage.coverage(sample.days, forecasts * sample.scales, tail),
         )
 
 
-def _historical(ordered: FloatArray, tail: float) -> tuple[FloatArray, FloatArray]:
-    """Value at risk and expected shortfall of each ascending row."""
-    place = (ordered.shape[1] - 1) * tail
+def _forecasts(method: Method, sample: _Sample) -> list[FloatArray]:
+    if not len(sample.windows):
+        return [np.empty(0)] * len(LEVELS)
+    if method is Method.NORMAL:
+        return normal_forecasts(sample.windows, LEVELS)
+    return quantile_forecasts(sample.windows, LEVELS)
+
+
+Figures: TypeAlias = list[tuple[FloatArray, FloatArray]]
+"""Value at risk and expected shortfall of each row, one pair for each level."""
+
+
+def _historical(rows: FloatArray) -> Figures:
+    places = [(rows.shape[1] - 1) * tail for tail in LEVELS]
+    most = int(max(places)) + 2
+    lowest = np.sort(np.partition(rows, most - 1, axis=1)[:, :most], axis=1)
+    return [(_between(lowest, place), lowest[:, : int(place) + 1].mean(axis=1)) for place in places]
+
+
+def _normal(rows: FloatArray) -> Figures:
+    """Of a normal distribution with each row's mean and deviation; its shortfall is closed."""
+    mean, deviation = _moments(rows)
+    return [
+        (
+            mean + NORMAL.inv_cdf(tail) * deviation,
+            mean - NORMAL.pdf(NORMAL.inv_cdf(tail)) / tail * deviation,
+        )
+        for tail in LEVELS
+    ]
+
+
+def _between(ordered: FloatArray, place: float) -> FloatArray:
+    """What stands at a place, which need not be whole, of each ascending row."""
     below = int(place)
     step = ordered[:, below + 1] - ordered[:, below]
-    return ordered[:, below] + (place - below) * step, ordered[:, : below + 1].mean(axis=1)
+    return ordered[:, below] + (place - below) * step
 
 
-def _normal(rows: FloatArray, tail: float) -> tuple[FloatArray, FloatArray]:
-    """Of a normal distribution with each row's mean and deviation; its shortfall is closed."""
-    mean, deviation = rows.mean(axis=1), rows.std(axis=1, ddof=1)
-    score = NORMAL.inv_cdf(tail)
-    return mean + score * deviation, mean - NORMAL.pdf(score) / tail * deviation
+def _moments(rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation (n - 1) of each row."""
+    mean = rows.mean(axis=1)
+    centred = rows - mean[:, np.newaxis]
+    return mean, np.sqrt(np.einsum("ij,ij->i", centred, centred) / (rows.shape[1] - 1))
 
 
 def _bounded(value: float, drawn: FloatArray, scale: float) -> Bounded:

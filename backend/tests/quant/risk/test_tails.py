@@ -106,10 +106,12 @@ def test_a_verdict_on_the_past_does_not_change_with_what_comes_after(seed: int, 
 
 def test_rolling_quantiles_are_numpys() -> None:
     windows = np.lib.stride_tricks.sliding_window_view(drawn(300), 252)
-    for tail in (0.05, 0.01):
-        expected = np.quantile(windows, tail, axis=1)
-        np.testing.assert_allclose(quantile_forecasts(windows, tail), expected, rtol=1e-12)
-    assert normal_forecasts(windows, 0.05).shape == (49,)
+    tails_of = (0.05, 0.01)
+    for tail, found in zip(tails_of, quantile_forecasts(windows, tails_of), strict=True):
+        np.testing.assert_allclose(found, np.quantile(windows, tail, axis=1), rtol=1e-12)
+    for tail, found in zip(tails_of, normal_forecasts(windows, tails_of), strict=True):
+        expected = windows.mean(axis=1) + stats.norm.ppf(tail) * windows.std(axis=1, ddof=1)
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 def test_where_returns_are_normal_the_intervals_have_the_asymptotic_width() -> None:
