@@ -97,6 +97,8 @@ class HoldingRisk(AsOf):
 
 class RiskRead(HoldingRisk):
     portfolio_id: int
+    total_value: Exact
+    positions: list[PositionRisk] = Field(description="By ticker")
     stops: StopsRead = Field(description="Every stop, and whether it would fire now")
 
 

@@ -44,6 +44,7 @@ async def assess(market: MarketSnapshot, row: Backtest, *, now: datetime) -> Bac
         backtest_answers.returns_of(row),
         settings,
         settings.benchmark or market.benchmark,
+        scored=market,
     )
     command = f"etftrader risk --backtest {row.id} --json"
     body = await asyncio.to_thread(_body, subject, held, command)

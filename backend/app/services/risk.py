@@ -37,9 +37,7 @@ from app.services import (
     stop_report,
     stops,
     strategy,
-    valuation,
 )
-from app.services.projection import fold
 from app.services.risk_parts import Subject
 from app.services.stops import WatchedLine
 
@@ -52,15 +50,13 @@ async def assess(
     """Everything at the market's latest close. Raises PricesChanged."""
     settings = strategy.settings_of(portfolio)
     lived = await history.read(session, market, portfolio)
-    book = fold(lived.entries)
-    valued = valuation.value(market, book.cash, book.holdings.values(), market.latest_session)
+    valued = await stop_report.worth_now(session, market, portfolio)
+    board = await stop_report.preview_of(session, market, portfolio, valued, now=now)
     subject = Subject(
         market, valued, lived.returns, settings, performance.benchmark_of(market, settings)
     )
-    body = await asyncio.to_thread(
-        body_of, subject, command=f"etftrader risk {portfolio.id} --json"
-    )
-    board = await stop_report.preview(session, market, portfolio, now=now)
+    command = f"etftrader risk {portfolio.id} --json"
+    body = await asyncio.to_thread(body_of, subject, command=command)
     return RiskRead(**freshness.as_of(market, now), portfolio_id=portfolio.id, stops=board, **body)
 
 

@@ -17,6 +17,7 @@ from app.quant.measured import Measured, Missing
 from app.quant.panel import FloatArray, IntArray
 from app.quant.risk import holding, replays, series, shocks
 from app.quant.risk.correlation import Correlations, correlations
+from app.quant.risk.factor_exposures import model_of_positions
 from app.quant.risk.factor_risk import FactorModel, FactorRisk, factor_risk
 from app.quant.risk.holding import LOOKBACK, Risk
 from app.quant.risk.liquidation import Liquidation, liquidation
@@ -24,7 +25,7 @@ from app.quant.risk.replays import Crisis, Proxy, Replay
 from app.quant.risk.series import SeriesRisk
 from app.quant.risk.shocks import ClassShock, FactorShock
 from app.schemas.settings import PortfolioSettings
-from app.services import risk_market
+from app.services import factor_model, risk_market
 from app.services.risk_market import MarketRisk, Span
 from app.services.valuation import Valuation
 
@@ -34,13 +35,15 @@ HISTORY = 1_260
 
 @dataclass(frozen=True)
 class Subject:
-    """`market` ends with the session that `valued` is of."""
+    """`market` ends with the session that `valued` is of; `scored`, if it is another, goes on: its
+    scores of that session and before are the same."""
 
     market: MarketSnapshot
     valued: Valuation
     own: FloatArray
     settings: PortfolioSettings
     benchmark: str
+    scored: MarketSnapshot | None = None
 
     @cached_property
     def tickers(self) -> list[str]:
@@ -169,5 +172,15 @@ def _benchmark(subject: Subject, known: MarketRisk, span: Span) -> Measured:
     return float((1.0 + known.returns_in(row, span)).prod()) - 1.0
 
 
-def _factor_model(_: Subject) -> FactorModel | Missing:
-    return Missing("factor returns are not known")
+def _factor_model(subject: Subject) -> FactorModel | Missing:
+    """Of what is held, out of the scores of the whole market; a backtest's ends with it."""
+    if not len(subject.rows):
+        return Missing("nothing is held")
+    known = factor_model.model_of(subject.scored or subject.market)
+    returns = known.returns
+    return model_of_positions(
+        known.history,
+        (returns.names, returns.sessions, returns.values),
+        subject.rows,
+        subject.market.panel.sessions[1:][-LOOKBACK:],
+    )

@@ -32,6 +32,7 @@ from app.services import (
 )
 from app.services.exposure import Standing
 from app.services.stopping import Acted
+from app.services.valuation import Valuation
 from app.services.verdicts import Block, Judged, Occasion, Verdict
 
 SENTENCES = {
@@ -51,11 +52,30 @@ async def preview(
     session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio, *, now: datetime
 ) -> StopsRead:
     """Every stop at the market's latest close; nothing is done. Raises PricesChanged."""
-    at = market.latest_session
-    settings = strategy.settings_of(portfolio)
+    worth = await worth_now(session, market, portfolio)
+    return await preview_of(session, market, portfolio, worth, now=now)
+
+
+async def worth_now(
+    session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio
+) -> Valuation:
+    """What is held at the market's latest close, due actions included. Raises PricesChanged."""
     book = await ledger.current_book(session, portfolio)
     book = await corporate_actions.settled(session, market, portfolio, book)
-    worth = valuation.value(market, book.cash, book.holdings.values(), at)
+    return valuation.value(market, book.cash, book.holdings.values(), market.latest_session)
+
+
+async def preview_of(
+    session: AsyncSession,
+    market: MarketSnapshot,
+    portfolio: Portfolio,
+    worth: Valuation,
+    *,
+    now: datetime,
+) -> StopsRead:
+    """The same for who knows already what is held."""
+    at = market.latest_session
+    settings = strategy.settings_of(portfolio)
     occasion = await stopping.occasion_of(session, market, at, now=None)
     done = (await stopping.done_by(session, [portfolio.id], at)).get(portfolio.id)
     judged = verdicts.judge(occasion, portfolio.id, worth, settings, done or stopping.NOTHING)
