@@ -15,3 +15,7 @@ class Infeasible(QuantError):
 
 class SolveFailed(QuantError):
     """A solver stopped without a solution that satisfies the constraints."""
+
+
+class EmptyPeriod(QuantError):
+    """A stretch of time without a single return."""

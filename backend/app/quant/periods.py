@@ -1,10 +1,12 @@
-"""The periods a history is looked at over: 1M 3M 6M 1Y 3Y YTD ALL."""
+"""The periods a history is looked at over: 1M 3M 6M 1Y 3Y YTD ALL, or from a day to a day."""
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 import numpy as np
 
+from app.quant.errors import EmptyPeriod
 from app.quant.panel import DateArray
 
 
@@ -29,9 +31,11 @@ MONTHS = {
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Values `first` to the end belong to the period; not `complete` if history began within it."""
+    """Values `first` to before `end` belong to the period; not `complete` if history began within
+    it."""
 
     first: int
+    end: int
     complete: bool
 
 
@@ -42,10 +46,35 @@ def window(period: Period, dates: DateArray) -> Window:
     last of the previous year for YTD), so that the period's first return is whole.
     """
     if period is Period.ALL:
-        return Window(0, complete=True)
-    anchor = _anchor(period, dates[-1])
-    before = int(np.searchsorted(dates, anchor, side="right"))
-    return Window(max(before - 1, 0), complete=before > 0)
+        return Window(0, len(dates), complete=True)
+    return _from(_anchor(period, dates[-1]), dates)
+
+
+def between(
+    dates: DateArray, *, start: date | None, end: date | None, period: Period = Period.ALL
+) -> Window:
+    """The values from the last at or before `start` to the last at or before `end`.
+
+    Without `start` the period counts back from the end. Raises EmptyPeriod where no return lies
+    in between.
+    """
+    stop = len(dates) if end is None else _up_to(np.datetime64(end, "D"), dates)
+    seen = dates[:stop]
+    if len(seen) < len(dates) and len(seen) == 0:
+        raise EmptyPeriod(f"There are no values on or before {end}: they begin on {dates[0]}.")
+    found = window(period, seen) if start is None else _from(np.datetime64(start, "D"), seen)
+    if start is not None and found.first == stop - 1:
+        raise EmptyPeriod(f"No session with a value lies between {start} and {seen[-1]}.")
+    return found
+
+
+def _from(day: np.datetime64, dates: DateArray) -> Window:
+    before = _up_to(day, dates)
+    return Window(max(before - 1, 0), len(dates), complete=before > 0)
+
+
+def _up_to(day: np.datetime64, dates: DateArray) -> int:
+    return int(np.searchsorted(dates, day, side="right"))
 
 
 def _anchor(period: Period, last: np.datetime64) -> np.datetime64:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from enum import StrEnum
 
 import numpy as np
 
@@ -60,6 +61,15 @@ def growth(returns: FloatArray) -> FloatArray:
     return np.where(np.isfinite(returns), 1.0 + returns, 1.0).cumprod()
 
 
+class Outcome(StrEnum):
+    """How many yearly rates of return explain the flows; `too_short`: one beyond all numbers."""
+
+    NONE = "none"
+    ONE = "one"
+    SEVERAL = "several"
+    TOO_SHORT = "too_short"
+
+
 @dataclass(frozen=True, slots=True)
 class MoneyWeighted:
     """Every yearly rate at which the flows are worth nothing today, lowest first.
@@ -68,6 +78,16 @@ class MoneyWeighted:
     """
 
     rates: tuple[float, ...]
+
+    @property
+    def outcome(self) -> "Outcome":
+        match self.rates:
+            case ():
+                return Outcome.NONE
+            case (only,):
+                return Outcome.TOO_SHORT if math.isinf(only) else Outcome.ONE
+            case _:
+                return Outcome.SEVERAL
 
     @property
     def rate(self) -> Measured:
@@ -91,13 +111,22 @@ def money_weighted(flows: Iterable[tuple[date, Decimal]]) -> MoneyWeighted:
     """
     netted: defaultdict[date, Decimal] = defaultdict(Decimal)
     for on, amount in flows:
-        netted[on] += amount
-    days = sorted(on for on, amount in netted.items() if amount)
+        if amount:
+            netted[on] += amount
+    return money_weighted_of(list(netted), [float(amount) for amount in netted.values()])
+
+
+def money_weighted_of(on: Sequence[date], amounts: Sequence[float]) -> MoneyWeighted:
+    """The same of amounts that are no exact money, such as what might have been."""
+    netted: defaultdict[date, float] = defaultdict(float)
+    for day, amount in zip(on, amounts, strict=True):
+        netted[day] += amount
+    days = sorted(day for day, amount in netted.items() if amount)
     if len(days) < 2:
         return MoneyWeighted(())
-    years = np.array([(on - days[0]).days / DAYS_PER_YEAR for on in days])
-    amounts = np.array([float(netted[on]) for on in days])
-    return MoneyWeighted(tuple(_rate(u) for u in _roots(years, amounts)))
+    years = np.array([(day - days[0]).days / DAYS_PER_YEAR for day in days])
+    flows = np.array([netted[day] for day in days])
+    return MoneyWeighted(tuple(_rate(u) for u in _roots(years, flows)))
 
 
 def _rate(log_growth: float) -> float:

@@ -1,5 +1,8 @@
 """One definition of every statistic of daily simple returns.
 
+What is named in the plural works along the last axis, for one series (T) or for N of them (N x T):
+the same sums in the same order, so that a series has the same figures alone and among others.
+
 Yearly figures use 252 sessions, except CAGR, which uses calendar days / 365.25. Standard deviations
 use n - 1; skew and excess kurtosis are the bias-corrected sample ones. Losses are negative
 numbers: drawdown, VaR and CVaR are returns, -0.02 is a loss of 2 %. Alpha, Sharpe and the
@@ -7,13 +10,14 @@ information ratio are arithmetic. What cannot be computed is `Missing` with a re
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 
 from app.quant.measured import Measured, Missing, ratio
-from app.quant.panel import SESSIONS_PER_YEAR, BoolArray, DateArray, FloatArray
+from app.quant.panel import SESSIONS_PER_YEAR, BoolArray, FloatArray
 
 DAYS_PER_YEAR = 365.25
 TAIL_95 = 0.05
@@ -23,14 +27,19 @@ NEGLIGIBLE = 1e-14
 # Growth is a running product: a wealth this close to its peak, relatively, is back at it.
 AT_PEAK = 1e-12
 LARGEST_LOG = 700.0
+FEWEST_FOR_SKEW, FEWEST_FOR_KURTOSIS = 3, 4
 NO_SPREAD = "the returns do not vary"
+NO_FALL = "there was no drawdown"
+ALL_ABOVE = "no return was below the risk-free rate"
+FLAT_BENCHMARK = "the benchmark's returns do not vary"
 
 
 @dataclass(frozen=True, slots=True)
 class Drawdown:
     """The deepest fall: peak to trough, and the first session back at the peak, if there is one.
 
-    `sessions` counts from the peak to the recovery, or to the end while there is none.
+    The peak is the last session at it before the fall. `sessions` counts from the peak to the
+    recovery, or to the end while there is none.
     """
 
     depth: float
@@ -52,109 +61,155 @@ def cagr(growth: float, days: int) -> Measured:
     return math.expm1(yearly)
 
 
+def volatilities(returns: FloatArray) -> FloatArray:
+    """Yearly standard deviations of at least two returns; exactly 0 for a constant series."""
+    deviation = returns.std(axis=-1, ddof=1)
+    return np.where(deviation > NEGLIGIBLE, deviation * math.sqrt(SESSIONS_PER_YEAR), 0.0)
+
+
 def volatility(returns: FloatArray) -> float:
-    """Yearly standard deviation of at least two returns; exactly 0 for a constant series."""
-    deviation = float(returns.std(ddof=1))
-    return deviation * math.sqrt(SESSIONS_PER_YEAR) if deviation > NEGLIGIBLE else 0.0
+    return float(volatilities(returns))
+
+
+def excesses(returns: FloatArray, rf: float) -> FloatArray:
+    """252 mean - rf: the yearly mean over the risk-free rate."""
+    yearly: FloatArray = returns.mean(axis=-1) * SESSIONS_PER_YEAR - rf
+    return yearly
 
 
 def sharpe(returns: FloatArray, rf: float) -> Measured:
-    """(252 mean - rf) / volatility."""
-    excess = float(returns.mean()) * SESSIONS_PER_YEAR - rf
-    return ratio(excess, volatility(returns), NO_SPREAD)
+    """(252 mean - rf) / volatility (Sharpe, 1994)."""
+    return ratio(float(excesses(returns, rf)), volatility(returns), NO_SPREAD)
+
+
+def downside_deviations(returns: FloatArray, rf: float) -> FloatArray:
+    """Yearly root of the mean square below the daily rf, over all observations (Sortino, 1994)."""
+    shortfall = np.minimum(returns - rf / SESSIONS_PER_YEAR, 0.0)
+    downside = np.sqrt((shortfall * shortfall).mean(axis=-1) * SESSIONS_PER_YEAR)
+    return np.where(downside > NEGLIGIBLE, downside, 0.0)
 
 
 def sortino(returns: FloatArray, rf: float) -> Measured:
-    """Like Sharpe, over the downside deviation about the daily rf of all observations."""
-    shortfall = np.minimum(returns - rf / SESSIONS_PER_YEAR, 0.0)
-    downside = math.sqrt(float(shortfall @ shortfall) / len(returns) * SESSIONS_PER_YEAR)
-    excess = float(returns.mean()) * SESSIONS_PER_YEAR - rf
-    return ratio(
-        excess, downside if downside > NEGLIGIBLE else 0.0, "no return was below the risk-free rate"
-    )
+    """Like Sharpe, over the downside deviation."""
+    downside = float(downside_deviations(returns, rf))
+    return ratio(float(excesses(returns, rf)), downside, ALL_ABOVE)
 
 
-def deepest_fall(wealth: FloatArray, ends: DateArray, start: np.datetime64) -> Drawdown | Missing:
-    """The deepest fall of growth `wealth` (1 at `start`, then one value per session)."""
-    path = np.concatenate(([1.0], wealth))
-    peaks = np.maximum.accumulate(path)
-    falls = path / peaks - 1.0
-    trough = int(falls.argmin())
-    if falls[trough] > -AT_PEAK:
-        return Missing("there was no drawdown")
-    peak = int(np.argmax(path == peaks[trough]))
-    back = np.flatnonzero(path[trough:] >= peaks[trough] * (1.0 - AT_PEAK))
-    recovery = trough + int(back[0]) if len(back) else None
-    days = np.concatenate(([start], ends))
+def falls(wealth: FloatArray) -> FloatArray:
+    """Of growth that began at 1, from its highest so far; 0 or negative."""
+    peaks = np.maximum.accumulate(wealth, axis=-1)
+    return wealth / np.maximum(peaks, 1.0, out=peaks) - 1.0
+
+
+def deepest_fall(fallen: FloatArray, days: Sequence[date]) -> Drawdown | Missing:
+    """The deepest of the falls of one series, of which `days` are the start and every session."""
+    trough = int(fallen.argmin())
+    depth = float(fallen[trough])
+    if depth > -AT_PEAK:
+        return Missing(NO_FALL)
+    before = np.flatnonzero(fallen[:trough] > -AT_PEAK)
+    after = np.flatnonzero(fallen[trough:] > -AT_PEAK)
+    # One more than the place among the falls, which begin a session after the start.
+    peak = int(before[-1]) + 1 if len(before) else 0
+    recovery = trough + int(after[0]) + 1 if len(after) else None
     return Drawdown(
-        depth=float(falls[trough]),
-        peak=day_of(days[peak]),
-        trough=day_of(days[trough]),
-        recovery=None if recovery is None else day_of(days[recovery]),
-        sessions=(len(path) - 1 if recovery is None else recovery) - peak,
+        depth=depth,
+        peak=days[peak],
+        trough=days[trough + 1],
+        recovery=None if recovery is None else days[recovery],
+        sessions=(len(fallen) if recovery is None else recovery) - peak,
     )
 
 
-def shape(returns: FloatArray) -> tuple[Measured, Measured]:
-    """Bias-corrected skew and excess kurtosis (Joanes and Gill, 1998: G1 and G2)."""
-    n = len(returns)
-    deviations = returns - returns.mean()
+def shapes(returns: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Bias-corrected skew and excess kurtosis (Joanes and Gill, 1998: G1 and G2).
+
+    NaN where the returns do not vary, or are fewer than 3, or 4 for kurtosis.
+    """
+    n = returns.shape[-1]
+    deviations = returns - returns.mean(axis=-1, keepdims=True)
     squares = deviations * deviations
-    second = float(squares.mean())
-    if math.sqrt(second) <= NEGLIGIBLE:
-        return Missing(NO_SPREAD), Missing(NO_SPREAD)
-    third, fourth = float((squares * deviations).mean()), float((squares * squares).mean())
-    skew: Measured = Missing("fewer than 3 observations")
-    kurtosis: Measured = Missing("fewer than 4 observations")
-    if n >= 3:
+    second = squares.mean(axis=-1)
+    second = np.where(np.sqrt(second) > NEGLIGIBLE, second, np.nan)
+    third, fourth = (squares * deviations).mean(axis=-1), (squares * squares).mean(axis=-1)
+    nothing = np.full_like(second, np.nan)
+    skew = kurtosis = nothing
+    if n >= FEWEST_FOR_SKEW:
         skew = math.sqrt(n * (n - 1)) / (n - 2) * third / second**1.5
-    if n >= 4:
+    if n >= FEWEST_FOR_KURTOSIS:
         excess = fourth / second**2 - 3.0
         kurtosis = (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * excess + 6.0)
     return skew, kurtosis
 
 
-def value_at_risk(ordered: FloatArray, tail: float) -> float:
+def shape(returns: FloatArray) -> tuple[Measured, Measured]:
+    skew, kurtosis = shapes(returns)
+    count = len(returns)
+    return (
+        moment(float(skew), count, FEWEST_FOR_SKEW),
+        moment(float(kurtosis), count, FEWEST_FOR_KURTOSIS),
+    )
+
+
+def moment(value: float, count: int, fewest: int) -> Measured:
+    """One of `shapes`, or why there is none."""
+    if not math.isnan(value):
+        return value
+    return Missing(f"fewer than {fewest} observations" if count < fewest else NO_SPREAD)
+
+
+def values_at_risk(ordered: FloatArray, tail: float) -> FloatArray:
     """Historical VaR: the `tail` quantile of ascending returns, linearly interpolated."""
-    place = (len(ordered) - 1) * tail
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return float(ordered[below] + (place - below) * (ordered[above] - ordered[below]))
+    last = ordered.shape[-1] - 1
+    below = int(last * tail)
+    low, high = ordered[..., below], ordered[..., min(below + 1, last)]
+    found: FloatArray = low + (last * tail - below) * (high - low)
+    return found
+
+
+def value_at_risk(ordered: FloatArray, tail: float) -> float:
+    return float(values_at_risk(ordered, tail))
+
+
+def expected_shortfalls(ordered: FloatArray, tail: float) -> FloatArray:
+    """Historical CVaR: the mean of the ascending returns up to the VaR."""
+    worst = np.ascontiguousarray(ordered[..., : int((ordered.shape[-1] - 1) * tail) + 1])
+    found: FloatArray = worst.mean(axis=-1)
+    return found
 
 
 def expected_shortfall(ordered: FloatArray, tail: float) -> float:
-    """Historical CVaR: the mean of the ascending returns up to the VaR."""
-    return float(ordered[: int((len(ordered) - 1) * tail) + 1].mean())
+    return float(expected_shortfalls(ordered, tail))
+
+
+def betas(returns: FloatArray, benchmark: FloatArray) -> FloatArray:
+    """Slopes of returns on one benchmark's (T) or each on its own (N x T); a constant risk-free
+    rate on both sides leaves them. NaN where the benchmark does not vary."""
+    centred = benchmark - benchmark.mean(axis=-1, keepdims=True)
+    variation = (centred * centred).sum(axis=-1)
+    flat = np.sqrt(variation / benchmark.shape[-1]) <= NEGLIGIBLE
+    moved = (returns - returns.mean(axis=-1, keepdims=True)) * centred
+    slopes: FloatArray = moved.sum(axis=-1) / np.where(flat, np.nan, variation)
+    return slopes
 
 
 def beta(returns: FloatArray, benchmark: FloatArray) -> Measured:
-    """Slope of returns on the benchmark's; a constant risk-free rate on both sides leaves it."""
-    centred = benchmark - benchmark.mean()
-    variation = float(centred @ centred)
-    if math.sqrt(variation / len(benchmark)) <= NEGLIGIBLE:
-        return Missing("the benchmark's returns do not vary")
-    return float(centred @ (returns - returns.mean())) / variation
-
-
-def alpha(returns: FloatArray, benchmark: FloatArray, slope: Measured, rf: float) -> Measured:
-    """252 times the intercept of the regression of daily excess returns."""
-    if isinstance(slope, Missing):
-        return slope
-    excess = float(returns.mean()) * SESSIONS_PER_YEAR - rf
-    return excess - slope * (float(benchmark.mean()) * SESSIONS_PER_YEAR - rf)
+    slope = float(betas(returns, benchmark))
+    return Missing(FLAT_BENCHMARK) if math.isnan(slope) else slope
 
 
 SMALLEST_MOVE = 1e-12
 """A mean return below this is rounding: a quotient by it would say nothing."""
 
 
-def capture(
-    returns: FloatArray, benchmark: FloatArray, sessions: BoolArray, moved: str
-) -> Measured:
-    """Mean return over the benchmark's mean return, on the sessions on which that one moved."""
-    if not sessions.any() or abs(benchmark[sessions].mean()) < SMALLEST_MOVE:
-        return Missing(f"the benchmark never {moved}")
-    return float(returns[sessions].mean() / benchmark[sessions].mean())
+def captures(returns: FloatArray, benchmark: FloatArray, sessions: BoolArray) -> FloatArray | None:
+    """Mean returns over the benchmark's, on the sessions on which that one moved; None if never."""
+    places = np.flatnonzero(sessions)
+    moved = float(benchmark[places].mean()) if len(places) else 0.0
+    if abs(moved) < SMALLEST_MOVE:
+        return None
+    found: FloatArray = np.take(returns, places, axis=-1).mean(axis=-1) / moved
+    return found
 
 
 def day_of(moment: np.datetime64) -> date:

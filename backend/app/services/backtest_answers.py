@@ -13,8 +13,9 @@ import numpy as np
 from app.core.money import market_value, to_cents
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Backtest
-from app.quant.backtest.report import PeriodReturn, Report
+from app.quant.backtest.report import Report
 from app.quant.backtest.simulation import SimulatedTrade, Simulation
+from app.quant.calendar_returns import PeriodReturn
 from app.quant.measured import Measured, Missing, number
 from app.quant.metrics import RELATIVE, Metrics
 from app.quant.panel import FloatArray

@@ -15,8 +15,8 @@ from sqlalchemy.orm import defer
 from app.core.errors import Conflict, NotFound
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Backtest, BacktestSource, owned_backtest
-from app.quant.backtest.simulation import Simulation
 from app.quant.metrics import Metrics
+from app.quant.track import Track
 from app.schemas.backtest import BacktestFilter, BacktestSpec
 from app.services import backtest_answers, backtest_running
 from app.services.backtesting import CODE_VERSION, Life, life_of, settings_hash
@@ -81,7 +81,7 @@ async def keep(session: AsyncSession, columns: Mapping[str, Any]) -> tuple[Backt
 
 
 def columns_of(
-    market: MarketSnapshot, ask: Ask, simulation: Simulation, metrics: Metrics, *, now: datetime
+    market: MarketSnapshot, ask: Ask, track: Track, metrics: Metrics, *, now: datetime
 ) -> dict[str, Any]:
     """What every kept run has, whether asked for alone or a member of a sweep."""
     return {
@@ -93,9 +93,9 @@ def columns_of(
         "settings_hash": settings_hash(ask.spec),
         "data_version": market.data_version,
         "code_version": CODE_VERSION,
-        "first_session": simulation.sessions[0].item(),
-        "last_session": simulation.sessions[-1].item(),
-        "returns": simulation.returns.astype("<f8").tobytes(),
+        "first_session": track.start,
+        "last_session": track.end,
+        "returns": track.returns.astype("<f8").tobytes(),
         "headline": backtest_answers.headline(metrics).model_dump(),
         "created_at": now,
     }
@@ -104,8 +104,9 @@ def columns_of(
 def _made(market: MarketSnapshot, ask: Ask, life: Life, now: datetime) -> dict[str, Any]:
     outcome = backtest_running.run(market, life)
     report = backtest_answers.report_of(market, life, outcome)
+    track = Track(outcome.simulation.sessions, outcome.simulation.returns)
     return {
-        **columns_of(market, ask, outcome.simulation, outcome.report.metrics, now=now),
+        **columns_of(market, ask, track, outcome.report.metrics, now=now),
         "report": report.model_dump(mode="json"),
         "details": backtest_answers.details_of(market, outcome),
     }

@@ -17,8 +17,8 @@ from app.market_data.live import MarketData
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Backtest, BacktestSource, Sweep
 from app.quant import metrics
-from app.quant.backtest.simulation import Simulation
 from app.quant.measured import Missing
+from app.quant.track import Track
 from app.schemas.sweep import SweepResult, SweepSpec
 from app.services import (
     backtest_evidence,
@@ -86,24 +86,37 @@ class Done:
 
 
 def simulate(task: Task, now: datetime, tell: Progress) -> Done:
-    rows, failures = [], {}
-    for member, lived in sweep_running.all_simulated(Bench(task.market), task.members, tell):
-        if isinstance(lived, Missing):
-            failures[str(member.number)] = lived.reason
+    """The members live through the same sessions, and are measured together."""
+    lived: list[tuple[Member, Track]] = []
+    failures = {}
+    for member, found in sweep_running.all_simulated(Bench(task.market), task.members, tell):
+        if isinstance(found, Missing):
+            failures[str(member.number)] = found.reason
         else:
-            rows.append(_row(task, member, lived, now))
-    return Done(rows, failures)
+            # Only its returns are kept: a whole simulation is a thousand times as large.
+            lived.append((member, Track(found.sessions, found.returns)))
+    return Done(_rows(task, lived, now) if lived else [], failures)
 
 
-def _row(task: Task, member: Member, simulation: Simulation, now: datetime) -> dict[str, Any]:
-    ask = Ask(task.owner_id, member.spec)
-    found = metrics.compute(simulation.returns, simulation.sessions, rf=task.spec.risk_free_rate)
-    return {
-        **backtest_runs.columns_of(task.market, ask, simulation, found, now=now),
-        "source": BacktestSource.SWEEP,
-        "sweep_id": task.sweep_id,
-        "member": member.number,
-    }
+def _rows(
+    task: Task, lived: Sequence[tuple[Member, Track]], now: datetime
+) -> list[dict[str, Any]]:
+    found = metrics.compute_many(
+        np.column_stack([track.returns for _, track in lived]),
+        lived[0][1].dates,
+        rf=task.spec.risk_free_rate,
+    )
+    return [
+        {
+            **backtest_runs.columns_of(
+                task.market, Ask(task.owner_id, member.spec), track, measured, now=now
+            ),
+            "source": BacktestSource.SWEEP,
+            "sweep_id": task.sweep_id,
+            "member": member.number,
+        }
+        for (member, track), measured in zip(lived, found, strict=True)
+    ]
 
 
 async def keep(session: AsyncSession, sweep_id: int, done: Done) -> None:

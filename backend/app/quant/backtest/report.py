@@ -7,22 +7,16 @@ from decimal import Decimal
 
 import numpy as np
 
+from app.quant.activity import yearly_share
 from app.quant.backtest.caveats import Caveat, caveats
 from app.quant.backtest.simulation import Simulation
 from app.quant.backtest.state import Because
-from app.quant.measured import Measured, Missing, ratio
+from app.quant.calendar_returns import PeriodReturn, by_calendar
+from app.quant.measured import Measured
 from app.quant.metrics import Metrics, compute
-from app.quant.panel import SESSIONS_PER_YEAR, BoolArray, DateArray, FloatArray, IntArray
+from app.quant.panel import BoolArray, FloatArray, IntArray
 from app.quant.returns import growth
-
-
-@dataclass(frozen=True, slots=True)
-class PeriodReturn:
-    """The return of a calendar year ("2024") or month ("2024-05"), which may be a part of it."""
-
-    period: str
-    value: Measured
-    benchmark: Measured
+from app.quant.statistics import falls
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +67,18 @@ def report(simulation: Simulation, *, rf: float, benchmark: FloatArray | None = 
     theirs = None if benchmark is None else benchmark[1:] / benchmark[:-1] - 1.0
     grown = _from_one(returns)
     mean_value = float(simulation.values.mean())
-    years = len(returns) / SESSIONS_PER_YEAR
     traded = _usd(days["bought"].sum()) + _usd(days["sold"].sum())
     costs = _usd(days["costs"].sum())
     return Report(
         metrics=compute(returns, simulation.sessions, rf=rf, benchmark=theirs),
         benchmark=None if theirs is None else compute(theirs, simulation.sessions, rf=rf),
         growth=grown,
-        drawdown=grown / np.maximum.accumulate(grown) - 1.0,
+        drawdown=falls(grown),
         benchmark_growth=None if theirs is None else _from_one(theirs),
-        years=_periods(simulation.sessions, returns, theirs, "Y"),
-        months=_periods(simulation.sessions, returns, theirs, "M"),
-        turnover=_yearly(float(traded) / 2.0, mean_value, years),
-        cost_drag=_yearly(float(costs), mean_value, years),
+        years=by_calendar(simulation.sessions, returns, theirs, "Y"),
+        months=by_calendar(simulation.sessions, returns, theirs, "M"),
+        turnover=yearly_share(float(traded) / 2.0, mean_value, len(returns)),
+        cost_drag=yearly_share(float(costs), mean_value, len(returns)),
         bought=_usd(days["bought"].sum()),
         sold=_usd(days["sold"].sum()),
         costs=costs,
@@ -102,31 +95,6 @@ def report(simulation: Simulation, *, rf: float, benchmark: FloatArray | None = 
 
 def _from_one(returns: FloatArray) -> FloatArray:
     return np.concatenate(([1.0], growth(returns)))
-
-
-def _yearly(amount: float, mean_value: float, years: float) -> Measured:
-    if years == 0.0:
-        return Missing("no session followed the first")
-    return ratio(amount / years, mean_value, "the portfolio was worth nothing")
-
-
-def _periods(
-    sessions: DateArray, returns: FloatArray, benchmark: FloatArray | None, unit: str
-) -> tuple[PeriodReturn, ...]:
-    labels = sessions[1:].astype(f"datetime64[{unit}]")
-    found = []
-    for label in np.unique(labels):
-        inside = labels == label
-        theirs: Measured = Missing("no benchmark was given")
-        if benchmark is not None:
-            theirs = _compounded(benchmark[inside])
-        found.append(PeriodReturn(str(label), _compounded(returns[inside]), theirs))
-    return tuple(found)
-
-
-def _compounded(returns: FloatArray) -> Measured:
-    known = returns[np.isfinite(returns)]
-    return float(np.prod(1.0 + known) - 1.0) if len(known) else Missing("no return is known")
 
 
 def _exposures(simulation: Simulation) -> tuple[Exposure, ...]:
