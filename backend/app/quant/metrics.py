@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from app.quant.measured import Measured, Missing, ratio
-from app.quant.panel import SESSIONS_PER_YEAR, BoolArray, DateArray, FloatArray
+from app.quant.panel import BoolArray, DateArray, FloatArray
 from app.quant.statistics import (
     ALL_ABOVE,
     FEWEST_FOR_KURTOSIS,
@@ -129,13 +129,19 @@ def compute_many(
         raise ValueError(f"{len(benchmark)} benchmark returns for {sessions} returns")
     found: dict[int, Metrics] = {}
     for known, members in _alike(np.isfinite(returns)):
-        of = dates[np.concatenate(([True], known))]
+        of = dates if known.all() else dates[np.concatenate(([True], known))]
         theirs = None if benchmark is None else benchmark[known]
         for start in range(0, len(members), AT_ONCE):
             some = members[start : start + AT_ONCE]
-            rows = np.ascontiguousarray(returns[:, some][known].T)
+            rows = np.ascontiguousarray(_of(returns, some, known).T)
             found |= zip(some, _block(rows, of, rf, theirs), strict=True)
     return tuple(found[number] for number in range(series))
+
+
+def _of(returns: FloatArray, members: list[int], known: BoolArray) -> FloatArray:
+    part = returns[:, members[0] : members[-1] + 1]
+    part = part if len(members) == part.shape[1] else returns[:, members]
+    return part if known.all() else part[known]
 
 
 def _alike(known: BoolArray) -> Iterator[tuple[BoolArray, list[int]]]:
@@ -263,7 +269,7 @@ def _relative(
     columns = {
         "excess": excesses(mine, rf),
         "beta": betas(mine, market),
-        "active": active.mean(axis=1) * SESSIONS_PER_YEAR,
+        "active": excesses(active, 0.0),
         "tracking_error": volatilities(active),
         "up_capture": never if up is None else up,
         "down_capture": never if down is None else down,
