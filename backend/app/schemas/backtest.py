@@ -12,7 +12,7 @@ from app.quant.backtest.caveats import Warned
 from app.quant.backtest.rules import Fills
 from app.quant.costs import Side
 from app.schemas.base import Day, Exact, Input, Number, Output, Text, exactly
-from app.schemas.performance import BenchmarkRead, MetricsRead, Reasons
+from app.schemas.performance import BenchmarkRead, MetricsRead, PeriodReturnRead, Reasons
 from app.schemas.portfolio import MarketName, SettingsIn
 from app.schemas.settings import Lax, Schedule, frozen
 
@@ -83,12 +83,6 @@ class BacktestFilter(Input):
 
 class Withdrawal(Input):
     reason: Annotated[Text, Field(min_length=1, max_length=500)]
-
-
-class PeriodReturnRead(Output):
-    period: str = Field(examples=["2024", "2024-05"])
-    value: float | None
-    benchmark: float | None
 
 
 class ExposureRead(Output):

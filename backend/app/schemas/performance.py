@@ -1,13 +1,16 @@
-"""Performance and attribution. What cannot be computed is null, and `reasons` says why by field."""
+"""Performance. What cannot be computed is null, and `reasons` says why by field."""
 
 from datetime import date
 from typing import Annotated
 
 from pydantic import Field
 
+from app.quant.benchmarks import Rebalanced
 from app.quant.periods import Period
+from app.quant.returns import Outcome
 from app.schemas.base import Exact, Output
 from app.schemas.market import AsOf
+from app.schemas.trace import Trace
 
 Reasons = Annotated[
     dict[str, str],
@@ -81,6 +84,85 @@ class BenchmarkRead(Output):
     reasons: Reasons
 
 
+class MoneyWeightedRead(Output):
+    """The return of the investor's money, deposits and withdrawals with their dates included."""
+
+    outcome: Outcome | None = Field(description="How many yearly rates explain the flows")
+    rate: float | None = Field(description="Yearly (XIRR), if exactly one rate explains the flows")
+    over_period: float | None = Field(description="What that rate makes of the whole period")
+    rates: list[float] = Field(description="Every yearly rate that explains the flows, ascending")
+    reasons: Reasons
+
+
+class SameFlowsRead(Output):
+    """The same money, paid in and out on the same days, invested in the benchmark at no cost."""
+
+    end_value: Exact
+    profit: Exact
+    difference: Exact = Field(description="The end value measured, less this one")
+    money_weighted: MoneyWeightedRead
+
+
+class BlendPart(Output):
+    ticker: str
+    name: str | None
+    weight: float
+
+
+class ComparedRead(BenchmarkRead):
+    """The benchmark: one ETF, or a blend, whose `ticker` is what was asked for."""
+
+    parts: list[BlendPart]
+    rebalanced: Rebalanced | None = Field(
+        description="When a blend is put back to its weights; null for one ETF"
+    )
+    same_flows: SameFlowsRead | None
+
+
+class RollingRead(Output):
+    """Each list has one entry per window, dated by the session it ends with."""
+
+    window: int = Field(description="Sessions of a window")
+    sessions: list[date]
+    total_return: list[float | None]
+    volatility: list[float | None]
+    sharpe: list[float | None]
+    max_drawdown: list[float | None]
+    beta: list[float | None]
+
+
+class DrawdownRead(Output):
+    depth: float = Field(description="Negative: -0.2 is a fall of 20 %")
+    peak: date = Field(description="The last session at the peak")
+    trough: date
+    recovery: date | None = Field(description="The first session back at the peak; null if none")
+    sessions_to_trough: int
+    sessions_to_recovery: int | None = Field(description="From the trough; null without recovery")
+    sessions: int = Field(description="From the peak to the recovery, or to the end without one")
+
+
+class PeriodReturnRead(Output):
+    period: str = Field(examples=["2024", "2024-05"])
+    value: float | None
+    benchmark: float | None
+
+
+class ActivityRead(Output):
+    """What was traded and what it cost, and what the held funds charge."""
+
+    bought: Exact | None
+    sold: Exact | None
+    turnover: float | None = Field(
+        description="Half of what was bought and sold in a year, over the mean value"
+    )
+    cost_drag: float | None = Field(description="What trading cost in a year, over the mean value")
+    expense_ratio: float | None = Field(
+        description="Of the held funds, weighted by what was held; cash included, at nothing"
+    )
+    expenses_yearly: Exact | None = Field(description="The same in money per year")
+    reasons: Reasons
+
+
 class PerformancePoint(Output):
     """One close. A return is null where no capital was at work, or the benchmark had no price.
 
@@ -88,9 +170,9 @@ class PerformancePoint(Output):
     """
 
     session: date
-    value: Exact
-    cash: Exact
-    external_flow: Exact = Field(description="Paid in (positive) or out in the session")
+    value: Exact | None = Field(description="Null where only returns are known")
+    cash: Exact | None
+    external_flow: Exact | None = Field(description="Paid in (positive) or out in the session")
     carried: bool = Field(description="A close was missing and an older one was used")
     daily_return: float | None
     growth: float = Field(description="What one unit has become since the start")
@@ -98,29 +180,62 @@ class PerformancePoint(Output):
     benchmark_return: float | None
     benchmark_growth: float | None = Field(description="Null without a benchmark")
     benchmark_drawdown: float | None = Field(description="Null without a benchmark")
+    benchmark_value: Exact | None = Field(
+        description="Of the same cash flows invested in the benchmark; null without one"
+    )
 
 
-class PeriodRead(AsOf):
+class SpanRead(Output):
     """The stretch of sessions that an answer is about."""
 
-    portfolio_id: int
-    period: Period
+    period: Period | None = Field(description="Null where the days were given")
     start: date = Field(
         description="The close the period begins at; for a whole life, the session before it"
     )
     end: date = Field(description="The last close: as_of, or where a closed portfolio ended")
-    complete: bool = Field(description="The portfolio is as old as the period is long")
+    complete: bool = Field(description="What is measured is as old as the period is long")
+
+
+class PeriodRead(AsOf, SpanRead):
+    portfolio_id: int
     replayed_until: date | None = Field(description="Null for a portfolio that was never replayed")
     replay_note: str | None = Field(description="Which part of the period was replayed, if any")
 
 
-class PerformanceRead(PeriodRead):
-    start_value: Exact
-    end_value: Exact
-    net_flow: Exact = Field(description="Paid in less paid out during the period")
-    profit: Exact = Field(description="end_value - start_value - net_flow")
-    costs: Exact = Field(description="Fees, and fills worse than their reference price")
+class FiguresRead(Output):
+    """Everything that is said about a stretch of sessions, whatever it is of."""
+
+    start_value: Exact | None
+    end_value: Exact | None
+    net_flow: Exact | None = Field(description="Paid in less paid out during the period")
+    profit: Exact | None = Field(description="end_value - start_value - net_flow")
+    costs: Exact | None = Field(description="Fees, and fills worse than their reference price")
     metrics: MetricsRead
-    benchmark: BenchmarkRead | None
+    money_weighted: MoneyWeightedRead
+    benchmark: ComparedRead | None
+    rolling: RollingRead | None
+    drawdowns: list[DrawdownRead] = Field(description="The deepest, deepest first")
+    drawdown_count: int = Field(description="How many there were in all")
+    years: list[PeriodReturnRead]
+    months: list[PeriodReturnRead]
+    activity: ActivityRead
     series: list[PerformancePoint] = Field(description="Oldest first, without the start")
     reasons: Reasons
+    trace: Trace
+
+
+class PerformanceRead(PeriodRead, FiguresRead):
+    """Of a portfolio."""
+
+
+class BacktestPerformanceRead(AsOf, SpanRead, FiguresRead):
+    backtest_id: int
+    label: str | None
+    withdrawn: bool = Field(description="It was taken out of the list; see the backtest")
+
+
+class SeriesPerformanceRead(SpanRead, FiguresRead):
+    """Of a series that was sent along."""
+
+    name: str | None
+    prices: AsOf | None = Field(description="The market of the benchmark; null without one")

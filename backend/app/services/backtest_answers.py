@@ -30,9 +30,8 @@ from app.schemas.backtest import (
     CurvePoint,
     ExposureRead,
     Headline,
-    PeriodReturnRead,
 )
-from app.schemas.performance import BenchmarkRead, MetricsRead
+from app.schemas.performance import BenchmarkRead, MetricsRead, PeriodReturnRead
 from app.services.backtest_running import Outcome
 from app.services.backtesting import Life
 

@@ -176,6 +176,7 @@ def _series(stretch: Stretch, benchmark: FloatArray | None) -> list[PerformanceP
             benchmark_return=their_daily,
             benchmark_growth=their_growth,
             benchmark_drawdown=their_fall,
+            benchmark_value=None,
         )
         for day, daily, grown, fallen, their_daily, their_growth, their_fall in zip(
             stretch.days, *mine, *theirs, strict=True

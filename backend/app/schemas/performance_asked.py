@@ -1,0 +1,136 @@
+"""How performance is asked for: over which days, against what, and of which series."""
+
+from datetime import date
+from decimal import Decimal
+from itertools import pairwise
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+
+from app.quant.benchmarks import Rebalanced
+from app.quant.performance import ROLLING_WINDOW
+from app.quant.periods import Period
+from app.schemas.base import Day, Input, Number, Text, exactly
+from app.schemas.portfolio import MarketName
+from app.schemas.settings import Lax, frozen
+
+_TICKER = r"[A-Za-z0-9][A-Za-z0-9._\-]{0,31}"
+_WEIGHT = r"(0(\.[0-9]{1,6})?|1(\.0{1,6})?)"
+BENCHMARK_PATTERN = f"^{_TICKER}(:1(\\.0{{1,6}})?|:{_WEIGHT}(,{_TICKER}:{_WEIGHT}){{1,19}})?$"
+LONGEST_SERIES = 20_000
+
+
+def parts_of(benchmark: str) -> dict[str, Decimal]:
+    """The weight of each ticker; that of one alone is 1. Raises ValueError."""
+    parts: dict[str, Decimal] = {}
+    for part in benchmark.split(","):
+        ticker, _, weight = part.partition(":")
+        if ticker in parts:
+            raise ValueError(f"{ticker} is in the blend twice")
+        parts[ticker] = Decimal(weight or 1)
+        if not parts[ticker]:
+            raise ValueError(f"the weight of {ticker} is zero")
+    if (total := sum(parts.values())) != 1:
+        raise ValueError(f"the weights add up to {total}, not to 1")
+    return parts
+
+
+def _checked(benchmark: str) -> str:
+    parts_of(benchmark)
+    return benchmark
+
+
+BenchmarkIn = Annotated[
+    str,
+    StringConstraints(pattern=BENCHMARK_PATTERN, to_upper=True),
+    AfterValidator(_checked),
+    Field(
+        description="An ETF of the market, or a blend of up to 20 with weights that add up to 1",
+        examples=["SPY", "SPY:0.6,AGG:0.4"],
+    ),
+]
+
+
+class PerformanceAsked(Input):
+    """Without `start` the period counts back from `end`, and that from the last value."""
+
+    period: Annotated[Period | None, Lax] = Field(
+        None, description="Left out: the whole life, or from `start` on", examples=["1Y"]
+    )
+    start: Annotated[Day, Lax] | None = Field(
+        None, description="The close to begin at, or the last before it"
+    )
+    end: Annotated[Day, Lax] | None = Field(None, description="Left out: the last close")
+    benchmark: BenchmarkIn | None = None
+    rebalanced: Annotated[Rebalanced, Lax] = Field(
+        Rebalanced.MONTHLY, description="When a blend is put back to its weights"
+    )
+    window: Annotated[int, Lax, Field(ge=5, le=1260)] = Field(
+        ROLLING_WINDOW, description="Sessions of the rolling figures"
+    )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.start is not None and self.period is not None:
+            raise ValueError("give either period or start")
+        if self.start is not None and self.end is not None and self.end <= self.start:
+            raise ValueError("end must be after start")
+        return self
+
+
+Value = Annotated[Decimal, *exactly(18, 6, gt=0)]
+Paid = Annotated[Decimal, *exactly(18, 6)]
+Return = Annotated[Number, Field(ge=-1, le=1000)]
+
+
+class SeriesIn(PerformanceAsked):
+    """Daily closes of anything, with what was paid in or out, or its daily returns.
+
+    With `values` the first date is where it begins. Each of the `returns` ended on its date; the
+    first begins at the exchange session before.
+    """
+
+    name: Annotated[Text, Field(min_length=1, max_length=100)] | None = None
+    dates: Annotated[tuple[Day, ...], BeforeValidator(frozen)] = Field(
+        min_length=2, max_length=LONGEST_SERIES, description="Ascending"
+    )
+    values: Annotated[tuple[Value, ...], BeforeValidator(frozen)] | None = None
+    returns: Annotated[tuple[Return, ...], BeforeValidator(frozen)] | None = None
+    flows: Annotated[tuple[Paid, ...], BeforeValidator(frozen)] | None = Field(
+        None,
+        description="Paid in (positive) or out, one for each of the values, at the start of the "
+        "session that ends with it; the first is zero, for its value is where it begins",
+    )
+    risk_free_rate: Annotated[Number, Field(ge=-0.5, le=1)] | None = Field(
+        None, description="Yearly; left out: as configured"
+    )
+    market: MarketName | None = Field(
+        None, description="Of the benchmark; left out: `us` once it has data, `demo` until then."
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        given = self.values if self.returns is None else self.returns
+        if given is None or (self.values is not None and self.returns is not None):
+            raise ValueError("give either values or returns")
+        if len(given) != len(self.dates):
+            raise ValueError(f"there are {len(self.dates)} dates and {len(given)} numbers")
+        if any(later <= day for day, later in pairwise(self.dates)):
+            raise ValueError("the dates must be ascending, each once")
+        _require_daily(self.dates)
+        if self.flows is not None:
+            if self.values is None or len(self.flows) != len(self.dates):
+                raise ValueError("flows need values, and one for each of them")
+            if self.flows[0]:
+                raise ValueError("the first flow must be zero: the first value is the beginning")
+        return self
+
+
+MOST_DAYS_BETWEEN = 4
+
+
+def _require_daily(dates: tuple[date, ...]) -> None:
+    """Yearly figures are of 252 sessions a year: other steps would make them wrong."""
+    gaps = sorted((later - day).days for day, later in pairwise(dates))
+    if gaps[len(gaps) // 2] > MOST_DAYS_BETWEEN:
+        raise ValueError("the series is not daily: yearly figures would be wrong")
