@@ -23,10 +23,13 @@ from app.schemas.backtest import (
     Withdrawal,
 )
 from app.schemas.job import JobRead
+from app.schemas.performance import BacktestPerformanceRead
+from app.schemas.performance_asked import PerformanceAsked
 from app.schemas.risk import BacktestRiskRead
 from app.services import (
     backtest_answers,
     backtest_evidence,
+    backtest_performance,
     backtest_risk,
     backtest_running,
     backtest_runs,
@@ -144,6 +147,27 @@ async def trades_of(
         return Response(table(trades), media_type=CSV)
     listed = ",".join(trade.model_dump_json() for trade in trades)
     return Response(f"[{listed}]", media_type="application/json")
+
+
+@router.get(
+    "/{backtest_id:id}/performance",
+    response_model=BacktestPerformanceRead,
+    responses=problems(404, 409),
+)
+async def performance_of(
+    backtest_id: BacktestId,
+    session: SessionDep,
+    resources: ResourcesDep,
+    asked: Annotated[PerformanceAsked, Query()],
+) -> Response:
+    """What `GET /api/performance/{portfolio_id}` says of a portfolio, of a run.
+
+    Of a member of a sweep only the returns are kept: what needs values or trades is null.
+    """
+    row = await backtest_runs.found(session, resources.owner_id, backtest_id)
+    market = await resources.market_data.snapshot(session, row.market)
+    answer = await backtest_performance.measure(market, row, asked, now=utc_now())
+    return Response(answer.model_dump_json(), media_type="application/json")
 
 
 @router.get("/{backtest_id:id}/evidence", responses=problems(404))

@@ -8,10 +8,10 @@ import typer
 
 from app.cli.app import new_app
 from app.cli.asking import given
+from app.cli.attribution import Against
 from app.cli.backtest_options import BacktestId
 from app.cli.failing import failures_in_one_sentence
 from app.cli.output import print_line
-from app.cli.performance import Against
 from app.cli.runtime import Context, PortfolioId, run
 from app.cli.saving import ForceOption, require_free, save
 from app.models import Backtest

@@ -1,133 +1,154 @@
-"""`etftrader performance`: how a portfolio did, and what made its return."""
+"""`etftrader performance`: how a portfolio, a backtest or a file's series did, and why."""
 
-from typing import Annotated
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Annotated, TypeAlias
 
 import typer
 
 from app.cli import attribution as attributing
+from app.cli import performance_tables
 from app.cli.app import new_app
-from app.cli.asking import given
-from app.cli.output import (
-    describe,
-    percent,
-    print_facts,
-    print_json,
-    print_line,
-    print_reasons,
-    print_table,
-)
-from app.cli.runtime import Context, JsonOption, PortfolioId, run
+from app.cli.asking import given, typed
+from app.cli.output import print_json
+from app.cli.performance_files import columns_of
+from app.cli.runtime import MAX_ID, Context, JsonOption, MarketOption, run
+from app.quant.benchmarks import Rebalanced
 from app.quant.periods import Period
-from app.schemas.base import Input, Ticker
-from app.schemas.performance import BenchmarkRead, MetricsRead, PerformanceRead, PeriodRead
+from app.schemas.performance import (
+    BacktestPerformanceRead,
+    PerformanceRead,
+    SeriesPerformanceRead,
+)
+from app.schemas.performance_asked import PerformanceAsked, SeriesIn
+from app.services import backtest_performance, backtest_runs, series_performance
 from app.services import performance as measuring
 
 app = new_app()
 
-PERCENTAGES = (
-    *("total_return", "money_weighted_return", "cagr", "volatility", "max_drawdown", "win_rate"),
-    *("var_95", "var_99", "cvar_95", "cvar_99", "alpha", "tracking_error"),
-)
-RATIOS = (
-    *("sharpe", "sortino", "calmar", "skew", "kurtosis"),
-    *("beta", "information_ratio", "up_capture", "down_capture"),
-)
 
-
-class Against(Input):
-    benchmark: Ticker | None = None
+Answer: TypeAlias = PerformanceRead | BacktestPerformanceRead | SeriesPerformanceRead
+Id = Annotated[
+    int | None,
+    typer.Argument(
+        min=1, max=MAX_ID, metavar="[ID]", help="As 'etftrader portfolio list' shows it."
+    ),
+]
+BacktestOption = Annotated[
+    int | None,
+    typer.Option(min=1, max=MAX_ID, metavar="ID", help="A backtest instead of a portfolio."),
+]
+FileOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.csv",
+        help="A series instead: date, and value (with or without flow) or return.",
+    ),
+]
+PeriodOption = Annotated[
+    Period | None, typer.Option(help="Counted back from the end; left out: the whole life.")
+]
+StartOption = Annotated[str | None, typer.Option(metavar="DATE", help="The close to begin at.")]
+EndOption = Annotated[str | None, typer.Option(metavar="DATE", help="Left out: the last close.")]
+BenchmarkOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TICKER",
+        help="Or a blend such as SPY:0.6,AGG:0.4. Left out: its own, or the market's.",
+    ),
+]
+RebalancedOption = Annotated[
+    Rebalanced | None, typer.Option(help="When a blend is put back to its weights.")
+]
+WindowOption = Annotated[
+    int | None, typer.Option(metavar="SESSIONS", help="Of the rolling figures.")
+]
+RateOption = Annotated[
+    float | None, typer.Option(metavar="RATE", help="Risk-free, yearly; of a file alone.")
+]
 
 
 @app.command()
 def performance(
-    portfolio_id: PortfolioId,
-    period: Annotated[
-        Period, typer.Option(help="Counted back from the last close; ALL is the whole life.")
-    ] = Period.ALL,
-    benchmark: Annotated[
-        str | None, typer.Option(metavar="TICKER", help="Left out: its own, or the market's.")
-    ] = None,
+    portfolio_id: Id = None,
+    *,
+    backtest: BacktestOption = None,
+    file: FileOption = None,
+    period: PeriodOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
+    benchmark: BenchmarkOption = None,
+    rebalanced: RebalancedOption = None,
+    window: WindowOption = None,
+    risk_free_rate: RateOption = None,
+    market: MarketOption = None,
     attribution: Annotated[
         bool, typer.Option("--attribution", help="Say what made the return instead.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Return, risk and benchmark statistics of a period.
+    """Return, risk, costs and benchmark of a period of a portfolio, a backtest or a file.
 
     With --attribution the period's return by position, by factor, and by asset class against the
     benchmark, which may be a blend such as SPY:0.6,AGG:0.4; the parts add up to the total.
     """
-    if attribution:
-        attributing.of_portfolio(portfolio_id, period=period, benchmark=benchmark, json=json)
+    _require_one(portfolio_id, backtest, file)
+    wanted = typed(period=period, start=start, end=end, benchmark=benchmark)
+    wanted |= typed(rebalanced=rebalanced, window=window)
+    about = typed(risk_free_rate=risk_free_rate, market=market)
+    answer: Answer
+    if file is not None:
+        series = given(SeriesIn, {**wanted, **about, **columns_of(file)})
+        answer = run(lambda context: _of_series(context, series))
+    elif about:
+        raise typer.BadParameter("--risk-free-rate and --market are about a --file")
+    elif attribution:
+        _attribute(portfolio_id, wanted, json=json)
         return
-    against = given(Against, {"benchmark": benchmark}).benchmark
-
-    async def command(context: Context) -> PerformanceRead:
-        session, now = context.session, context.now
-        portfolio = await context.portfolio(portfolio_id)
-        market = await context.market_of(portfolio)
-        return await measuring.measure(
-            session, market, portfolio, period=period, benchmark=against, now=now
-        )
-
-    answer = run(command)
+    else:
+        answer = run(_measured(portfolio_id, backtest, given(PerformanceAsked, wanted)))
     if json:
         print_json(answer)
     else:
-        _show(answer)
+        performance_tables.show(answer)
 
 
-def _show(found: PerformanceRead) -> None:
-    _show_period(found)
-    print_facts(
-        (
-            ("start value", found.start_value),
-            ("end value", found.end_value),
-            ("net flow", found.net_flow),
-            ("profit", found.profit),
-            ("costs", found.costs),
+def _require_one(*named: object) -> None:
+    if sum(each is not None for each in named) != 1:
+        raise typer.BadParameter("name one: the ID of a portfolio, --backtest or --file")
+
+
+def _measured(
+    portfolio_id: int | None, backtest_id: int | None, asked: PerformanceAsked
+) -> Callable[[Context], Awaitable[Answer]]:
+    async def command(context: Context) -> Answer:
+        session, now = context.session, context.now
+        if backtest_id is not None:
+            kept = await backtest_runs.found(session, context.resources.owner_id, backtest_id)
+            market = await context.market(kept.market)
+            return await backtest_performance.measure(market, kept, asked, now=now)
+        assert portfolio_id is not None
+        portfolio = await context.portfolio(portfolio_id)
+        market = await context.market_of(portfolio)
+        return await measuring.measure(session, market, portfolio, asked, now=now)
+
+    return command
+
+
+async def _of_series(context: Context, series: SeriesIn) -> Answer:
+    market = None if series.benchmark is None else await context.market(series.market)
+    return series_performance.measure(market, series, now=context.now)
+
+
+def _attribute(portfolio_id: int | None, wanted: Mapping[str, object], *, json: bool) -> None:
+    if portfolio_id is None or set(wanted) - {"period", "benchmark"}:
+        raise typer.BadParameter(
+            "--attribution is of a portfolio, and takes --period and --benchmark alone"
         )
+    asked = given(PerformanceAsked, wanted)
+    attributing.of_portfolio(
+        portfolio_id,
+        period=asked.period or Period.ALL,
+        benchmark=asked.benchmark,
+        json=json,
     )
-    _show_metrics(found.metrics, found.benchmark)
-    _show_extremes(found.metrics)
-    print_reasons({**found.reasons, **found.metrics.reasons})
-
-
-def _show_metrics(metrics: MetricsRead, against: BenchmarkRead | None) -> None:
-    rows = [
-        (name.replace("_", " "), _cell(metrics, name), _cell(against, name))
-        for name in (*PERCENTAGES, *RATIOS)
-    ]
-    known = [row for row in rows if row[1:] != (None, None)]
-    if known:
-        print_line()
-        columns = ("metric", "portfolio", against.ticker if against else "benchmark")
-        print_table(f"Sessions with a return: {metrics.observations}", columns, known)
-
-
-def _cell(metrics: MetricsRead | BenchmarkRead | None, name: str) -> object:
-    value = getattr(metrics, name, None)
-    return percent(value) if name in PERCENTAGES else value
-
-
-def _show_extremes(metrics: MetricsRead) -> None:
-    worst = metrics.worst_drawdown
-    if worst is not None:
-        recovered = f"recovered on {worst.recovery}" if worst.recovery else "not recovered yet"
-        print_line(
-            f"Worst drawdown {worst.depth:.2%} from {worst.peak} to {worst.trough}, {recovered}."
-        )
-    for name in ("best_day", "worst_day", "best_month", "worst_month"):
-        extreme = getattr(metrics, name)
-        if extreme is not None:
-            words = name.replace("_", " ").capitalize()
-            print_line(f"{words} {extreme.value:.2%}, ended on {extreme.on}.")
-
-
-def _show_period(found: PeriodRead) -> None:
-    print_line(
-        f"Portfolio {found.portfolio_id}, {found.period}: {found.start} to {found.end} "
-        f"({describe(found)})"
-    )
-    if found.replay_note:
-        print_line(found.replay_note)

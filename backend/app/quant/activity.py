@@ -28,17 +28,19 @@ class Expenses:
 
 
 def expenses(
-    held: FloatArray, totals: FloatArray, ratios: FloatArray, names: Sequence[str]
+    weights: FloatArray, capital: FloatArray, ratios: FloatArray, names: Sequence[str]
 ) -> Expenses:
-    """Of the values of N funds at T closes (T x N) within totals (T), and their yearly ratios.
+    """Of what N funds were of the capital at work (T) as T sessions began (T x N), and their yearly
+    ratios.
 
     Missing where the ratio of a fund that was ever held is unknown.
     """
-    if not len(held):
+    if not len(weights):
         return Expenses(*[Missing("no session followed the first")] * 2)
-    unknown = np.isnan(ratios) & (held > 0.0).any(axis=0)
+    unknown = np.isnan(ratios) & (weights > 0.0).any(axis=0)
     if unknown.any():
         listed = ", ".join(names[place] for place in np.flatnonzero(unknown).tolist())
         return Expenses(*[Missing(f"the expense ratio is unknown of {listed}")] * 2)
-    charged = float((held @ np.where(np.isnan(ratios), 0.0, ratios)).mean())
-    return Expenses(ratio(charged, float(totals.mean()), WORTH_NOTHING), charged)
+    charged = (weights @ np.where(np.isnan(ratios), 0.0, ratios)) * capital
+    yearly = float(charged.mean())
+    return Expenses(ratio(yearly, float(capital.mean()), WORTH_NOTHING), yearly)

@@ -60,7 +60,7 @@ def between(
     """
     stop = len(dates) if end is None else _up_to(np.datetime64(end, "D"), dates)
     seen = dates[:stop]
-    if len(seen) < len(dates) and len(seen) == 0:
+    if not len(seen):
         raise EmptyPeriod(f"There are no values on or before {end}: they begin on {dates[0]}.")
     found = window(period, seen) if start is None else _from(np.datetime64(start, "D"), seen)
     if start is not None and found.first == stop - 1:

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+import numpy as np
+
 from app.quant.panel import DateArray, FloatArray
 from app.quant.periods import Window
-from app.quant.returns import Flow, MoneyWeighted, money_weighted
+from app.quant.returns import Flow, MoneyWeighted, at_work, money_weighted
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,12 @@ class Money:
     @property
     def profit(self) -> Decimal:
         return self.values[-1] - self.values[0] - self.net_flow
+
+    @property
+    def capital(self) -> FloatArray:
+        """What was at work in each of the T sessions."""
+        days = zip(self.values, self.flows, self.values[1:], strict=False)
+        return np.array([float(at_work(before, flow, after)[0]) for before, flow, after in days])
 
 
 @dataclass(frozen=True, slots=True)

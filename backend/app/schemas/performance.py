@@ -103,7 +103,7 @@ class SameFlowsRead(Output):
     money_weighted: MoneyWeightedRead
 
 
-class BlendPart(Output):
+class BenchmarkPart(Output):
     ticker: str
     name: str | None
     weight: float
@@ -112,7 +112,7 @@ class BlendPart(Output):
 class ComparedRead(BenchmarkRead):
     """The benchmark: one ETF, or a blend, whose `ticker` is what was asked for."""
 
-    parts: list[BlendPart]
+    parts: list[BenchmarkPart]
     rebalanced: Rebalanced | None = Field(
         description="When a blend is put back to its weights; null for one ETF"
     )

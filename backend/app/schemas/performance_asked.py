@@ -5,50 +5,18 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from app.quant.benchmarks import Rebalanced
 from app.quant.performance import ROLLING_WINDOW
 from app.quant.periods import Period
 from app.schemas.base import Day, Input, Number, Text, exactly
+from app.schemas.blend import BlendText
 from app.schemas.portfolio import MarketName
-from app.schemas.settings import Lax, frozen
+from app.schemas.settings import Lax, PortfolioSettings, frozen
 
-_TICKER = r"[A-Za-z0-9][A-Za-z0-9._\-]{0,31}"
-_WEIGHT = r"(0(\.[0-9]{1,6})?|1(\.0{1,6})?)"
-BENCHMARK_PATTERN = f"^{_TICKER}(:1(\\.0{{1,6}})?|:{_WEIGHT}(,{_TICKER}:{_WEIGHT}){{1,19}})?$"
 LONGEST_SERIES = 20_000
-
-
-def parts_of(benchmark: str) -> dict[str, Decimal]:
-    """The weight of each ticker; that of one alone is 1. Raises ValueError."""
-    parts: dict[str, Decimal] = {}
-    for part in benchmark.split(","):
-        ticker, _, weight = part.partition(":")
-        if ticker in parts:
-            raise ValueError(f"{ticker} is in the blend twice")
-        parts[ticker] = Decimal(weight or 1)
-        if not parts[ticker]:
-            raise ValueError(f"the weight of {ticker} is zero")
-    if (total := sum(parts.values())) != 1:
-        raise ValueError(f"the weights add up to {total}, not to 1")
-    return parts
-
-
-def _checked(benchmark: str) -> str:
-    parts_of(benchmark)
-    return benchmark
-
-
-BenchmarkIn = Annotated[
-    str,
-    StringConstraints(pattern=BENCHMARK_PATTERN, to_upper=True),
-    AfterValidator(_checked),
-    Field(
-        description="An ETF of the market, or a blend of up to 20 with weights that add up to 1",
-        examples=["SPY", "SPY:0.6,AGG:0.4"],
-    ),
-]
+DEFAULT_RATE: float = PortfolioSettings.model_fields["risk_free_rate"].default
 
 
 class PerformanceAsked(Input):
@@ -61,7 +29,7 @@ class PerformanceAsked(Input):
         None, description="The close to begin at, or the last before it"
     )
     end: Annotated[Day, Lax] | None = Field(None, description="Left out: the last close")
-    benchmark: BenchmarkIn | None = None
+    benchmark: BlendText | None = None
     rebalanced: Annotated[Rebalanced, Lax] = Field(
         Rebalanced.MONTHLY, description="When a blend is put back to its weights"
     )
@@ -91,7 +59,7 @@ class SeriesIn(PerformanceAsked):
     """
 
     name: Annotated[Text, Field(min_length=1, max_length=100)] | None = None
-    dates: Annotated[tuple[Day, ...], BeforeValidator(frozen)] = Field(
+    dates: Annotated[tuple[Annotated[Day, Lax], ...], BeforeValidator(frozen)] = Field(
         min_length=2, max_length=LONGEST_SERIES, description="Ascending"
     )
     values: Annotated[tuple[Value, ...], BeforeValidator(frozen)] | None = None
@@ -101,9 +69,7 @@ class SeriesIn(PerformanceAsked):
         description="Paid in (positive) or out, one for each of the values, at the start of the "
         "session that ends with it; the first is zero, for its value is where it begins",
     )
-    risk_free_rate: Annotated[Number, Field(ge=-0.5, le=1)] | None = Field(
-        None, description="Yearly; left out: as configured"
-    )
+    risk_free_rate: Annotated[Number, Field(ge=0, le=1)] = Field(DEFAULT_RATE, description="Yearly")
     market: MarketName | None = Field(
         None, description="Of the benchmark; left out: `us` once it has data, `demo` until then."
     )

@@ -25,10 +25,10 @@ from app.schemas.backtest import (
     BacktestTrade,
     CurvePoint,
     ExposureRead,
-    PeriodReturnRead,
 )
 from app.schemas.base import Output
-from app.schemas.performance import PerformancePoint
+from app.schemas.performance import PerformancePoint, PeriodReturnRead
+from app.schemas.performance_asked import PerformanceAsked
 from app.schemas.report import SeriesRead
 from app.schemas.risk import PositionRisk
 from app.schemas.risk_parts import RiskContribution
@@ -73,8 +73,7 @@ async def _values(book: Book) -> Sequence[PerformancePoint]:
         book.session,
         book.market,
         book.portfolio,
-        period=book.period,
-        benchmark=book.benchmark,
+        PerformanceAsked(period=book.period, benchmark=book.benchmark),
         now=book.now,
     )
     return found.series

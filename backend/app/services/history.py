@@ -6,6 +6,8 @@ opened after the last import has a first value.
 """
 
 import asyncio
+import weakref
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,14 +17,16 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core import calendar
+from app.core import calendar, database
 from app.core.money import ZERO
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio, PortfolioStatus, PortfolioValue
 from app.quant import periods
+from app.quant.errors import EmptyPeriod
 from app.quant.panel import DateArray, FloatArray
 from app.quant.periods import Period
 from app.quant.returns import time_weighted
+from app.quant.track import Money, Track
 from app.services import corporate_actions, marking
 from app.services.marking import Entry
 from app.services.stored_values import DayValue
@@ -50,7 +54,7 @@ class Stretch:
     `first` is how many days of the history come before it, `start_value` the value they end with.
     """
 
-    period: Period
+    period: Period | None
     complete: bool
     first: int
     start_value: Decimal
@@ -58,6 +62,13 @@ class Stretch:
     dates: DateArray
     returns: FloatArray
     replayed_until: date | None
+
+    @property
+    def track(self) -> Track:
+        """The stretch as whatever is measured."""
+        values = (self.start_value, *(day.total for day in self.days))
+        money = Money(values, tuple(day.flow for day in self.days))
+        return Track(self.dates, self.returns, money, from_nothing=self.first == 0)
 
     @property
     def start(self) -> date:
@@ -81,8 +92,51 @@ class Stretch:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A history, what it was made from, and the market in whose prices it is."""
+
+    made_from: tuple[object, ...]
+    market: weakref.ref[MarketSnapshot]
+    history: History
+
+
+REMEMBERED = 64
+"""Histories kept in memory: five years take about a megabyte."""
+
+_known: OrderedDict[int, _Known] = OrderedDict()
+
+_STANDING = """
+    SELECT (SELECT id FROM ledger_entries
+            WHERE portfolio_id = %(id)s AND sequence = %(sequence)s) AS entry,
+        count(*) AS values, max(xmin::text::bigint) AS written
+    FROM portfolio_values WHERE portfolio_id = %(id)s
+    """
+"""The last entry, whose number no other ever has, and the last transaction that stored a value."""
+
+
 async def read(session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio) -> History:
-    """The history up to the market's latest session; of a closed portfolio, up to its last mark."""
+    """The history up to the market's latest session; of a closed portfolio, up to its last mark.
+
+    It is made again only when the ledger, the stored values or the market have changed.
+    """
+    about = {"id": portfolio.id, "sequence": portfolio.last_sequence}
+    (standing,) = await database.rows(session, _STANDING, about)
+    made_from = (*standing, portfolio.status, portfolio.opened_on, portfolio.replayed_until)
+    found = _known.get(portfolio.id)
+    if found is not None and found.made_from == made_from and found.market() is market:
+        _known.move_to_end(portfolio.id)
+        return found.history
+    history = await _made(session, market, portfolio)
+    if standing.entry is None:  # it is not written yet, so nothing tells it from another one
+        return history
+    _known[portfolio.id] = _Known(made_from, weakref.ref(market), history)
+    while len(_known) > REMEMBERED:
+        _known.popitem(last=False)
+    return history
+
+
+async def _made(session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio) -> History:
     entries = (await marking.read_entries(session, [portfolio.id]))[portfolio.id]
     stored = await _stored(session, market, portfolio)
     if due := await corporate_actions.unbooked(session, market, portfolio):
@@ -104,17 +158,26 @@ async def read(session: AsyncSession, market: MarketSnapshot, portfolio: Portfol
     )
 
 
-def stretch(history: History, period: Period) -> Stretch:
-    window = periods.window(period, history.dates)
-    first = window.first
+def stretch(
+    history: History,
+    period: Period = Period.ALL,
+    *,
+    start: date | None = None,
+    end: date | None = None,
+) -> Stretch:
+    """The days of a period, or those from one day to another. Raises EmptyPeriod."""
+    window = periods.between(history.dates, start=start, end=end, period=period)
+    first, last = window.first, window.end - 1
+    if last == 0:
+        raise EmptyPeriod(f"The portfolio has no value on or before {end}.")
     return Stretch(
-        period=period,
+        period=None if start is not None else period,
         complete=window.complete,
         first=first,
         start_value=history.days[first - 1].total if first else ZERO,
-        days=history.days[first:],
-        dates=history.dates[first:],
-        returns=history.returns[first:],
+        days=history.days[first:last],
+        dates=history.dates[first : window.end],
+        returns=history.returns[first:last],
         replayed_until=history.replayed_until,
     )
 

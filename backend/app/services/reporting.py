@@ -11,6 +11,7 @@ from app.models import Backtest, EntryKind, Portfolio
 from app.quant.costs import Side
 from app.quant.periods import Period
 from app.schemas.data import MarketStatus
+from app.schemas.performance_asked import PerformanceAsked
 from app.schemas.report import BacktestFindings, PortfolioFindings, Traded
 from app.services import (
     attribution,
@@ -39,7 +40,11 @@ async def of_portfolio(
 ) -> PortfolioFindings:
     """Raises `UnknownTicker` for a benchmark that the market does not have."""
     measured = await performance.measure(
-        session, market, portfolio, period=period, benchmark=benchmark, now=now
+        session,
+        market,
+        portfolio,
+        PerformanceAsked(period=period, benchmark=benchmark),
+        now=now,
     )
     entries = (await marking.read_entries(session, [portfolio.id]))[portfolio.id]
     return PortfolioFindings(

@@ -98,9 +98,7 @@ def simulate(task: Task, now: datetime, tell: Progress) -> Done:
     return Done(_rows(task, lived, now) if lived else [], failures)
 
 
-def _rows(
-    task: Task, lived: Sequence[tuple[Member, Track]], now: datetime
-) -> list[dict[str, Any]]:
+def _rows(task: Task, lived: Sequence[tuple[Member, Track]], now: datetime) -> list[dict[str, Any]]:
     found = metrics.compute_many(
         np.column_stack([track.returns for _, track in lived]),
         lived[0][1].dates,

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.bootstrap import Resources
 from app.market_data.snapshot import MarketSnapshot
 from app.models import ActionKind, EntryKind, LedgerEntry, Portfolio, PortfolioValue
-from app.quant.periods import Period
+from app.schemas.performance_asked import PerformanceAsked
 from app.services import overview, performance, replay, valuation
 from app.services.ledger import read_holdings
 from tests.services import lives
@@ -56,9 +56,7 @@ async def lived(
 
 async def agrees(session: AsyncSession, market: MarketSnapshot, portfolio: Portfolio) -> None:
     shown = await overview.detail(session, market, portfolio, now=NOW)
-    measured = await performance.measure(
-        session, market, portfolio, period=Period("ALL"), benchmark=None, now=NOW
-    )
+    measured = await performance.measure(session, market, portfolio, PerformanceAsked(), now=NOW)
     holdings = await read_holdings(session, portfolio.id)
     worth = valuation.value(market, portfolio.cash, holdings.values(), market.latest_session)
     written = await session.scalar(
@@ -94,8 +92,6 @@ async def test_a_correction_of_the_past_is_seen_alike_before_and_after_it_is_boo
     await agrees(session, market, portfolio)
     eventful = await with_events(session, market)
     shown = await overview.detail(session, eventful, portfolio, now=NOW)
-    measured = await performance.measure(
-        session, eventful, portfolio, period=Period("ALL"), benchmark=None, now=NOW
-    )
+    measured = await performance.measure(session, eventful, portfolio, PerformanceAsked(), now=NOW)
     assert shown.total_value == measured.end_value
     assert shown.pnl == measured.profit

@@ -8,6 +8,7 @@ from app.market_data.snapshot import MarketSnapshot
 from app.models import EntryKind, Portfolio
 from app.quant.periods import Period
 from app.schemas.attribution import AttributionRead
+from app.schemas.performance_asked import PerformanceAsked
 from app.services import attribution, performance
 from app.services.entry import Entry
 from tests.services.past_books import (
@@ -77,7 +78,7 @@ async def test_the_parts_add_up_to_the_return_that_performance_reports(
 
     answer = await attributed(session, market, portfolio, period)
     reported = await performance.measure(
-        session, market, portfolio, period=period, benchmark=None, now=NOW
+        session, market, portfolio, PerformanceAsked(period=period, benchmark=None), now=NOW
     )
 
     assert answer.cash is not None

@@ -11,6 +11,7 @@ from app.models import Portfolio
 from app.quant.panel import FloatArray
 from app.quant.periods import Period
 from app.schemas.performance import PerformanceRead
+from app.schemas.performance_asked import PerformanceAsked
 from app.services import marking, performance
 from tests.services.past_books import (
     NOW,
@@ -32,9 +33,8 @@ async def measured(
     period: Period = Period.ALL,
     benchmark: str | None = None,
 ) -> PerformanceRead:
-    return await performance.measure(
-        session, market, portfolio, period=period, benchmark=benchmark, now=NOW
-    )
+    asked = PerformanceAsked(period=period, benchmark=benchmark)
+    return await performance.measure(session, market, portfolio, asked, now=NOW)
 
 
 def closes(market: MarketSnapshot, ticker: str, back: int) -> FloatArray:
@@ -180,7 +180,7 @@ async def test_a_benchmark_without_prices_is_a_reason_and_an_unknown_one_asked_f
     assert market.benchmark == "SPY"
     why = "the market has no prices of the benchmark SPY"
     assert answer.benchmark is None
-    assert answer.reasons == {"benchmark": why}
+    assert answer.reasons["benchmark"] == why
     assert answer.metrics.reasons["beta"] == why
     with pytest.raises(UnknownTicker):
         await measured(session, market, portfolio, benchmark="NOPE")

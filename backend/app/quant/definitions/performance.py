@@ -146,11 +146,11 @@ _COSTS = {
     "cost_drag": Definition("Cost drag", "costs / mean(V) x 252 / sessions", Unit.YEARLY),
     "expense_ratio": Definition(
         "Weighted expense ratio",
-        "mean over t of (sum over i of H_it e_i) / mean(V), cash at nothing",
+        "expenses_yearly / mean(K_t), cash at nothing",
         Unit.YEARLY,
     ),
     "expenses_yearly": Definition(
-        "Expenses of the funds", "mean over t of (sum over i of H_it e_i)", Unit.USD_YEARLY
+        "Expenses of the funds", "mean over t of (K_t x sum over i of w_it e_i)", Unit.USD_YEARLY
     ),
 }
 

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from app.quant.definitions.report import DEFINITIONS
-from app.schemas.backtest import PeriodReturnRead
-from app.schemas.performance import BenchmarkRead, MetricsRead
+from app.schemas.performance import BenchmarkRead, MetricsRead, PeriodReturnRead
 from app.schemas.trace import DefinitionRead
 from app.web import figures, formats
 from app.web.figures import Line, Role

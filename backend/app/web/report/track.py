@@ -61,7 +61,9 @@ def of_backtest(points: Sequence[CurvePoint], benchmark: str | None) -> Track:
 
 
 def _part(point: PerformancePoint | CurvePoint) -> float | None:
-    return float(1 - point.cash / point.value) if point.value else None
+    if point.cash is None or not point.value:
+        return None
+    return float(1 - point.cash / point.value)
 
 
 def _column(values: Sequence[float | None]) -> FloatArray:
