@@ -1,6 +1,7 @@
 """What is asked of a backtest, as the engine takes it."""
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -23,6 +24,9 @@ from app.services import portfolios, strategy
 
 ENGINE_VERSION = "2"
 """Changes whenever the same specification on the same data would trade otherwise."""
+
+WEIGHT_DIGITS = 12
+"""Factor weights count by their shares: these are equal where rounding alone tells them apart."""
 
 CODE_VERSION = f"{VERSION}/scores-{FORMULA_VERSION}/engine-{ENGINE_VERSION}"
 
@@ -69,8 +73,22 @@ def resolved(market: MarketSnapshot, configured: Settings, spec: BacktestSpec) -
 
 
 def settings_hash(spec: BacktestSpec) -> bytes:
-    """Of a complete specification."""
-    text = json.dumps(spec.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    """Of a complete specification: the same however the same question is written."""
+    body = spec.model_dump(mode="json")
+    weights = body["factor_weights"]
+    total = sum(weights.values()) or 1.0
+    body["factor_weights"] = {
+        name: round(weight / total, WEIGHT_DIGITS) for name, weight in weights.items()
+    }
+    body["universe"] = {
+        field: sorted({label.casefold() for label in labels})
+        for field, labels in body["universe"].items()
+    }
+    flows = defaultdict[str, Decimal](Decimal)
+    for flow in spec.cash_flows:
+        flows[str(flow.day)] += flow.amount
+    body["cash_flows"] = {day: f"{amount:.2f}" for day, amount in flows.items() if amount}
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"))
     return sha256(text.encode()).digest()
 
 

@@ -229,6 +229,36 @@ async def test_two_runs_of_few_sessions_cannot_be_compared(client: httpx2.AsyncC
     assert "cannot be compared" in response.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("said", "otherwise"),
+    [
+        (
+            {"factor_weights": {"momentum": 0.3, "quality": 0.1, "value": 0, "volatility": 0}},
+            {"factor_weights": {"momentum": 3, "quality": 1, "value": 0, "volatility": 0}},
+        ),
+        (
+            {"universe": {"tickers": ["AAA", "BBB", "CCC", "DDD", "EEE", "FFF"]}},
+            {"universe": {"tickers": ["FFF", "EEE", "DDD", "CCC", "BBB", "AAA", "AAA"]}},
+        ),
+        (
+            {"cash_flows": [{"day": "2025-06-02", "amount": "7"}]},
+            {
+                "cash_flows": [
+                    {"day": "2025-06-02", "amount": "3.00"},
+                    {"day": "2025-06-02", "amount": "4.00"},
+                ]
+            },
+        ),
+    ],
+)
+async def test_the_same_question_in_other_words_is_the_same_run(
+    client: httpx2.AsyncClient, said: dict[str, Any], otherwise: dict[str, Any]
+) -> None:
+    first, again = await asked(client, **said), await asked(client, **otherwise)
+    assert (again["id"], again["repeated"]) == (first["id"], True)
+    assert (await asked(client))["id"] != first["id"]
+
+
 async def test_the_benchmark_that_is_taken_anyway_may_be_named(
     client: httpx2.AsyncClient,
 ) -> None:
