@@ -98,7 +98,8 @@ def resampled(sessions: int, block: float, *, seed: int, count: int) -> Iterator
         starts = (draws[begins] / chance * sessions).astype(np.int64)
         starts[0] = int(draws[0] * sessions)
         first = np.flatnonzero(begins)
-        yield (np.repeat(starts - first, np.diff(first, append=sessions)) + steps) % sessions
+        lengths = np.append(first[1:], sessions) - first
+        yield (np.repeat(starts - first, lengths) + steps) % sessions
 
 
 def block_length(returns: FloatArray) -> float:
