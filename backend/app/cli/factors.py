@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import factor_returns
+from app.cli import factor_research, factor_returns
 from app.cli.app import new_app
 from app.cli.asking import given
 from app.cli.output import describe, print_json, print_json_of, print_line, print_table
@@ -148,3 +148,4 @@ def show(
 
 app.command()(factor_returns.returns)
 app.command("regression")(factor_returns.regress)
+app.command()(factor_research.research)

@@ -34,13 +34,20 @@ class ByteCache:
             self._here.move_to_end(key)
         return found
 
-    async def get_or_make(self, key: str, make: Callable[[], Awaitable[bytes]]) -> bytes:
+    async def known(self, key: str) -> bytes | None:
+        """What this process or another one has made, if it is still there."""
         found = self.kept(key)
         if found is None:
             found = await self._shared(key)
-            if found is None:
-                found = await make()
-                await self._share(key, found)
+            if found is not None:
+                self._keep(key, found)
+        return found
+
+    async def get_or_make(self, key: str, make: Callable[[], Awaitable[bytes]]) -> bytes:
+        found = await self.known(key)
+        if found is None:
+            found = await make()
+            await self._share(key, found)
             self._keep(key, found)
         return found
 

@@ -15,6 +15,7 @@ class JobKind(StrEnum):
 
     DATA_UPDATE = "data_update"
     BACKTEST = "backtest"
+    FACTOR_RESEARCH = "factor_research"
     SWEEP = "sweep"
     SWEEP_CHUNK = "sweep_chunk"
 

@@ -21,6 +21,8 @@ from app.quant.factors.scoring import score
 from app.quant.factors.settings import FactorWeights
 from app.quant.optimizers import Limits
 from app.quant.panel import Facts, FloatArray, Panel
+from app.quant.research.signals import Question, signals
+from app.quant.research.study import Settings, study
 from app.quant.selection import SelectionRules
 
 ETFS, SESSIONS, HISTORY = 4, 270, 253
@@ -33,7 +35,7 @@ def is_compiled() -> bool:
 
 
 def load() -> None:
-    """Score and simulate a few sessions of four invented ETFs: that needs every kernel."""
+    """Score, simulate and study a few sessions of four invented ETFs: that needs every kernel."""
     random = np.random.default_rng(0)
     moves = random.normal(0.0, 0.01, (ETFS, SESSIONS))
     close = 100.0 * np.exp(np.cumsum(moves, axis=1))
@@ -42,6 +44,7 @@ def load() -> None:
     close.flags.writeable = False  # as arrays are that are mapped from files
     _score(_panel(close))
     _simulate(panel)
+    _study(panel)
     if (mark := _mark()) is not None:
         mark.touch()
 
@@ -85,6 +88,16 @@ def _simulate(panel: Panel) -> None:
     asks = np.ones(SESSIONS, np.bool_)
     timetable = Timetable(HISTORY, SESSIONS - 1, asks, np.ones(SESSIONS, np.int64))
     simulate(tape, scores, rules, timetable, Decimal(100_000))
+
+
+def _study(panel: Panel) -> None:
+    no = np.zeros(ETFS, np.bool_)
+    facts = Facts(np.linspace(0.001, 0.004, ETFS), no, no, np.full(ETFS, "all"))
+    history = score_history(panel, facts, sessions=panel.sessions[HISTORY - 1 :]).factors
+    columns = np.arange(HISTORY - 1, SESSIONS)
+    found = signals(history, columns, facts.asset_class, Question("momentum", ("value",), 0))
+    settings = Settings(horizons=(1, 2), quantiles=2)
+    study(found, panel, panel.close, settings, regimes=["any"] * len(columns), joined=True)
 
 
 def _mark() -> Path | None:

@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -73,6 +74,10 @@ def engine_is_compiled() -> bool:
     return loading.is_compiled()
 
 
+def engine_is_loaded() -> bool:
+    return _engine_is_loaded.is_set()
+
+
 def load_engine() -> None:
     """Have everything in memory that a run needs beside its market."""
     from app.quant import loading  # noqa: PLC0415
@@ -123,13 +128,22 @@ def standard_factors(market: MarketSnapshot) -> FactorHistory:
     return _factors(market, Universe(), ScoreSettings())
 
 
-def _factors(market: MarketSnapshot, universe: Universe, rules: ScoreSettings) -> FactorHistory:
+def factor_history(
+    market: MarketSnapshot, settings: PortfolioSettings, names: Collection[str]
+) -> FactorHistory:
+    """The z-scores of these factors, and maybe of others, as they are remembered for `scores`."""
+    return _factors(market, settings.universe, strategy.score_settings(settings), names)
+
+
+def _factors(
+    market: MarketSnapshot, universe: Universe, rules: ScoreSettings, others: Collection[str] = ()
+) -> FactorHistory:
     with _scoring:
         key = _key(market, universe, rules)
         found = _known_factors(market, universe, rules)
-        if found is None:
+        if found is None or not set(others) <= set(found.names):
             before = _remembered[key].names if key in _remembered else ()
-            found = _scored(market, universe, rules, {*FACTORS, *before}).factors
+            found = _scored(market, universe, rules, {*FACTORS, *before, *others}).factors
             _remembered[key] = found
             while len(_remembered) > REMEMBERED:
                 _remembered.popitem(last=False)

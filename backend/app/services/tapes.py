@@ -24,7 +24,7 @@ _ORDER = tuple(EventKind)
 def tape_of(market: MarketSnapshot) -> Tape:
     """Where prices are adjusted for splits and distributions, only closures change a book."""
     days = market.panel.sessions
-    vix, age = _vix(market)
+    vix, age = vix_by_session(market)
     labels = [etf.asset_class or "" for etf in market.etfs]
     names = tuple(sorted(set(labels)))
     number = {name: place for place, name in enumerate(names)}
@@ -83,7 +83,7 @@ def _column(days: calendar.DateArray, day: date | None) -> int:
     return column if column < len(days) else NEVER
 
 
-def _vix(market: MarketSnapshot) -> tuple[FloatArray, IntArray]:
+def vix_by_session(market: MarketSnapshot) -> tuple[FloatArray, IntArray]:
     """The last close known at each session, NaN before the first, and its age in sessions."""
     days = market.panel.sessions
     last = np.searchsorted(market.vix_sessions, days, side="right") - 1

@@ -74,11 +74,16 @@ def forward(
 def _prices(panel: Panel, opens: FloatArray, entry: Entry) -> tuple[FloatArray, FloatArray]:
     """[session, ETF]: what is paid, NaN without a price, and what is got, the last price known."""
     rows, end = np.arange(len(panel.tickers)), len(panel)
-    last = factor_kernels().carried_closes(panel.adjusted, rows, 0, end, end)[0].T.copy()
-    closes = panel.adjusted.T
+    carried = factor_kernels().carried_closes(panel.adjusted, rows, 0, end, end)[0]
+    last, closes = _by_session(carried), _by_session(panel.adjusted)
     if entry is Entry.NEXT_CLOSE:
         return np.where(closes > 0, closes, np.nan), last
-    adjusted = (opens if panel.adjusted is panel.close else opens * panel.adjusted / panel.close).T
-    paid = np.where((adjusted > 0) & (closes > 0), adjusted, np.nan)
+    same = panel.adjusted is panel.close
+    paid = _by_session(opens if same else opens * panel.adjusted / panel.close)
+    paid = np.where((paid > 0) & (closes > 0), paid, np.nan)
     before = np.vstack([np.full(len(rows), np.nan), last[:-1]])
     return paid, np.where(np.isnan(paid), before, paid)
+
+
+def _by_session(prices: FloatArray) -> FloatArray:
+    return np.ascontiguousarray(prices.T, dtype=np.float64)

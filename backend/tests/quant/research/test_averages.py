@@ -41,9 +41,7 @@ def test_the_error_of_some_sessions_is_that_of_a_regression_on_which_they_are() 
     count = int(where.sum())
     assert found.sessions == count
     assert found.mean == pytest.approx(fitted.params[0], rel=1e-10)
-    assert found.error == pytest.approx(
-        fitted.bse[0] * math.sqrt(count / (count - 1)), rel=1e-10
-    )
+    assert found.error == pytest.approx(fitted.bse[0] * math.sqrt(count / (count - 1)), rel=1e-10)
 
 
 def test_missing_sessions_keep_their_place_in_time() -> None:
