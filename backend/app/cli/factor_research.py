@@ -31,31 +31,42 @@ from app.schemas.research import (
 from app.services import backtest_running
 from app.services import research as researching
 
+NameArgument = Annotated[
+    FactorName, typer.Argument(metavar="NAME", help="A registered factor, or composite.")
+]
+PeriodOption = Annotated[
+    Period | None, typer.Option(help="Counted back from the last close; left out: ALL.")
+]
+HorizonOption = Annotated[
+    list[int] | None,
+    typer.Option(metavar="SESSIONS", help="As often as needed; left out: 1, 5, 21, 63, 126."),
+]
+QuantilesOption = Annotated[int | None, typer.Option(help="Left out: 5.")]
+OtherOption = Annotated[
+    list[OtherName] | None,
+    typer.Option(help="A factor to examine it with; left out: the market's four."),
+]
+EntryOption = Annotated[
+    Entry | None, typer.Option(help="At which price after the score; left out: next_close.")
+]
+CapitalOption = Annotated[
+    float | None, typer.Option(metavar="USD", help="On each side; left out: 1000000.")
+]
+SeriesOption = Annotated[
+    bool, typer.Option("--series", help="With --json: rank IC and spread of every session too.")
+]
+
 
 def research(
-    name: Annotated[
-        FactorName, typer.Argument(metavar="NAME", help="A registered factor, or composite.")
-    ],
+    name: NameArgument,
     *,
-    period: Annotated[
-        Period | None, typer.Option(help="Counted back from the last close; left out: ALL.")
-    ] = None,
-    horizon: Annotated[
-        list[int] | None,
-        typer.Option(metavar="SESSIONS", help="As often as needed; left out: 1, 5, 21, 63, 126."),
-    ] = None,
-    quantiles: Annotated[int | None, typer.Option(help="Left out: 5.")] = None,
-    other: Annotated[
-        list[OtherName] | None,
-        typer.Option(help="A factor to examine it with; left out: the market's four."),
-    ] = None,
-    entry: Annotated[
-        Entry | None, typer.Option(help="At which price after the score; left out: next_close.")
-    ] = None,
-    capital: Annotated[
-        float | None, typer.Option(metavar="USD", help="On each side; left out: 1000000.")
-    ] = None,
-    series: Annotated[bool, typer.Option("--series", help="Every session too.")] = False,
+    period: PeriodOption = None,
+    horizon: HorizonOption = None,
+    quantiles: QuantilesOption = None,
+    other: OtherOption = None,
+    entry: EntryOption = None,
+    capital: CapitalOption = None,
+    series: SeriesOption = False,
     market: MarketOption = None,
     json: JsonOption = False,
 ) -> None:

@@ -84,8 +84,9 @@ def net_of_cost(
             found.rows,
             (liquid.value.shape[1], horizon),
         )
-        rates = costs.proportional(_trades(liquid, when, rows, side * change * capital, horizon))
         size = np.abs(change)
+        sized = _trades(liquid, when, rows, size * capital, horizon)
+        rates = np.where(side * change > 0.0, *costs.proportional(sized))
         traded += np.bincount(when, size, minlength=sessions)
         cost += np.bincount(when, size * rates, minlength=sessions)
         both &= np.bincount(when, minlength=sessions) > 0

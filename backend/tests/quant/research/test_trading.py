@@ -5,7 +5,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
-from app.quant.costs import FREE, CostModel, PerOrder, Proportional, Trades
+from app.quant.costs import FREE, CostModel, PerOrder, Proportional, SaleFee, Trades
 from app.quant.measured import Missing
 from app.quant.panel import FloatArray, Panel
 from app.quant.research.signals import Signals, kernels
@@ -107,7 +107,7 @@ def test_trades_and_costs_are_those_of_a_plain_loop() -> None:
             old = np.where(codes[session - 3] == code, grown, 0.0)
             new = np.where(codes[session] == code, 1.0, 0.0)
             change = new / new.sum() - old / old.sum()
-            rates = _rates(panel, daily, scores, session, change * 5e5)
+            rates = _rates(panel, daily, scores, session, np.abs(change) * 5e5)
             traded += np.abs(change).sum()
             cost += (np.abs(change) * rates).sum()
         total_cost.append(cost)
@@ -129,10 +129,19 @@ def _rates(
             continue
         traded[row] = (panel.close * panel.volume)[row, end - 62 : end + 1].mean()
         volatility[row] = daily[row, max(end - 63, 0) : end].std(ddof=1)
-    return CostModel().proportional(Trades(value, volatility, traded, np.full(12, np.nan)))
+    purchases, _ = CostModel().proportional(Trades(value, volatility, traded, np.full(12, np.nan)))
+    return purchases
 
 
 def test_without_a_portfolio_a_horizon_before_there_is_no_figure() -> None:
     net, _ = measured(signals_of(alternating(20)), panel_of(np.ones((4, 82))), 30, FIVE_POINTS)
     assert net.traded == Missing("no session has a portfolio of a horizon before")
     assert net.net.sessions == 0
+
+
+def test_what_only_sales_pay_is_charged_on_sales_alone() -> None:
+    """Of the four traded, two are sold: a sale of what was bought and a short sale."""
+    fee = CostModel(frictions=(), fees=(SaleFee(Decimal("0.001")),))
+    net, _ = measured(signals_of(alternating(80)), panel_of(np.ones((4, 82))), 1, fee)
+    assert net.traded == pytest.approx(4.0)
+    assert net.cost == pytest.approx(0.002)
