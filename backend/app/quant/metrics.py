@@ -106,7 +106,8 @@ def compute(
     """The metrics of T returns between the T + 1 values dated `dates`, ascending.
 
     `rf` is the yearly risk-free rate, `benchmark` its T returns over the same sessions. A return
-    that is NaN (no capital at work, or no benchmark that day) is not an observation.
+    that is NaN (no capital at work, or no benchmark that day) is not an observation; time before
+    the first return does not count.
     """
     return compute_many(returns[:, None], dates, rf=rf, benchmark=benchmark)[0]
 
@@ -129,13 +130,20 @@ def compute_many(
         raise ValueError(f"{len(benchmark)} benchmark returns for {sessions} returns")
     found: dict[int, Metrics] = {}
     for known, members in _alike(np.isfinite(returns)):
-        of = dates if known.all() else dates[np.concatenate(([True], known))]
+        of = dates if known.all() else _dates_of(known, dates)
         theirs = None if benchmark is None else benchmark[known]
         for start in range(0, len(members), AT_ONCE):
             some = members[start : start + AT_ONCE]
             rows = np.ascontiguousarray(_of(returns, some, known).T)
             found |= zip(some, _block(rows, of, rf, theirs), strict=True)
     return tuple(found[number] for number in range(series))
+
+
+def _dates_of(known: BoolArray, dates: DateArray) -> DateArray:
+    """Of the known returns' ends, after the date that the first of them begins at."""
+    if not known.any():
+        return dates[:1]
+    return np.concatenate((dates[[int(known.argmax())]], dates[1:][known]))
 
 
 def _of(returns: FloatArray, members: list[int], known: BoolArray) -> FloatArray:

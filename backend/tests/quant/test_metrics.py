@@ -166,6 +166,15 @@ def test_days_without_a_return_are_no_observations() -> None:
     assert gaps.tracking_error == pytest.approx(np.std([-0.01, 0.02], ddof=1) * math.sqrt(252))
 
 
+def test_time_before_the_first_return_is_no_part_of_the_growth() -> None:
+    """As of a benchmark that was listed late."""
+    returns, _ = five_years(1)
+    dates = weekdays(1257)
+    late = np.where(np.arange(1256) < 800, np.nan, returns)
+    found, alone = compute(late, dates, rf=RF), compute(returns[800:], dates[800:], rf=RF)
+    assert found == alone
+
+
 def test_losing_everything_is_minus_one_hundred_percent() -> None:
     found = compute(np.array([0.1] * 30 + [-1.0] + [0.0] * 60), weekdays(92), rf=RF)
     assert (found.total_return, found.cagr, found.max_drawdown) == (-1.0, -1.0, -1.0)
