@@ -205,7 +205,7 @@ def test_the_benchmark(answer: PerformanceRead) -> None:
     assert shown is not None
     assert (shown.ticker, shown.rebalanced, len(shown.parts)) == ("CCC", None, 1)
     assert shown.total_return == close(0.07, rel=1e-12)
-    assert shown.cagr == close(1.07 ** (365.25 / (DAYS[-1] - BEFORE).days) - 1, rel=1e-12)
+    assert shown.cagr == close(1.07 ** (365.25 / (DAYS[-1] - DAYS[0]).days) - 1, rel=1e-12)
     assert shown.volatility == close(statistics.stdev(MARKET) * math.sqrt(YEAR), rel=1e-10)
     assert shown.sharpe == close(theirs / (statistics.stdev(MARKET) * math.sqrt(YEAR)), rel=1e-10)
     assert shown.max_drawdown == close(103 / 105 - 1, rel=1e-10)
