@@ -137,7 +137,9 @@ async def series_of_backtest(
     accept: AcceptHeader = MEDIA[Format.JSON],
 ) -> Response:
     """One series of a backtest as JSON, CSV or Parquet, whole."""
-    run = await backtest_runs.found(session, resources.owner_id, backtest_id)
+    row = await backtest_runs.found(session, resources.owner_id, backtest_id)
+    market = await resources.market_data.snapshot(session, row.market)
+    run = exporting.Run(market, row, utc_now())
     form = form or _accepted(accept)
     return _file(await exporting.export(exporting.OF_BACKTESTS, name, run, form), form)
 

@@ -14,14 +14,13 @@ from app.cli.failing import failures_in_one_sentence
 from app.cli.output import print_line
 from app.cli.runtime import Context, PortfolioId, run
 from app.cli.saving import ForceOption, require_free, save
-from app.models import Backtest
 from app.quant.periods import Period
 from app.services import backtest_runs, exporting
-from app.services.exporting import Book, Format, Series
+from app.services.exporting import Book, Format, Run, Series
 
 app = new_app("Write the series of a portfolio or a backtest as CSV or Parquet; money is exact.")
 
-Asked = TypeVar("Asked")
+Asked = TypeVar("Asked", Book, Run)
 
 OutOption = Annotated[
     Path,
@@ -75,14 +74,15 @@ def backtest(
     force: ForceOption = False,
 ) -> None:
     """The series of a backtest: its curve, trades, months and more."""
-    offered: Mapping[str, Series[Backtest]] = exporting.OF_BACKTESTS
+    offered: Mapping[str, Series[Run]] = exporting.OF_BACKTESTS
     files = _files(offered, series, out, form)
     _require_free(files, force=force)
 
     async def command(context: Context) -> dict[str, bytes]:
         owner_id = context.resources.owner_id
-        found = await backtest_runs.found(context.session, owner_id, backtest_id)
-        return {name: await exporting.export(offered, name, found, form) for name in files}
+        row = await backtest_runs.found(context.session, owner_id, backtest_id)
+        asked = Run(await context.market(row.market), row, context.now)
+        return {name: await exporting.export(offered, name, asked, form) for name in files}
 
     _save(run(command), files, force=force)
 

@@ -2,12 +2,14 @@
 
 from datetime import date, datetime
 
+from pydantic import Field
+
 from app.quant.costs import Side
-from app.schemas.attribution import AttributionRead
+from app.schemas.attribution import AttributionRead, BacktestAttributionRead
 from app.schemas.backtest import BacktestRead, EvidenceRead
 from app.schemas.base import Exact, Output
 from app.schemas.data import MarketStatus
-from app.schemas.performance import PerformanceRead
+from app.schemas.performance import BacktestPerformanceRead, PerformanceRead, Reasons
 from app.schemas.risk import BacktestRiskRead, RiskRead
 
 
@@ -22,22 +24,80 @@ class Traded(Output):
     cost: Exact
 
 
-class PortfolioFindings(Output):
+class EpisodeRead(Output):
+    """A known crisis that lies within the period, as it was lived through."""
+
+    name: str = Field(examples=["2020"])
+    what: str
+    start: date = Field(description="The close it begins at")
+    end: date
+    value: float | None
+    benchmark: float | None
+
+
+class ClassWeights(Output):
+    name: str
+    weights: list[float]
+
+
+class WeightsRead(Output):
+    """What each session began with: a weight for each session and asset class, and of cash."""
+
+    sessions: list[date]
+    classes: list[ClassWeights] = Field(description="The largest on average first, cash last")
+
+
+class Lived(Output):
+    """What portfolios and backtests have in common."""
+
+    episodes: list[EpisodeRead]
+    weights: WeightsRead | None
+    data: MarketStatus
+    made_at: datetime
+    reasons: Reasons
+
+
+class PortfolioFindings(Lived):
     name: str
     performance: PerformanceRead
     attribution: AttributionRead
     risk: RiskRead
     trades: list[Traded]
-    data: MarketStatus
-    made_at: datetime
 
 
-class BacktestFindings(Output):
+class BacktestFindings(Lived):
     run: BacktestRead
+    performance: BacktestPerformanceRead
+    attribution: BacktestAttributionRead
     evidence: EvidenceRead
     risk: BacktestRiskRead
-    data: MarketStatus
-    made_at: datetime
+
+
+class RollingPoint(Output):
+    """Figures of the sessions of a window, which ends with this one."""
+
+    session: date
+    total_return: float | None
+    volatility: float | None
+    sharpe: float | None
+    max_drawdown: float | None
+    beta: float | None
+
+
+class FactorExposure(Output):
+    """What a session began with; `market`, `unscored` and `cash` are among the factors."""
+
+    session: date
+    factor: str
+    exposure: float
+
+
+class ClassWeight(Output):
+    """What a session began with; cash is a class."""
+
+    session: date
+    asset_class: str
+    weight: float
 
 
 class SeriesRead(Output):

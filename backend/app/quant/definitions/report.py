@@ -5,19 +5,17 @@ from collections.abc import Mapping
 from app.quant.definitions.definition import Definition, Unit
 
 DEFINITIONS: Mapping[str, Definition] = {
-    "growth": Definition(
-        "Growth of one unit",
-        "W_t = product over s <= t of (1 + r_s), W_0 = 1, free of money paid in and out; the "
-        "benchmark's from its adjusted closes",
-        Unit.RATIO,
-    ),
-    "drawdown": Definition("Drawdown", "W_t / max over s <= t of W_s - 1", Unit.FRACTION),
     "rolling_sharpe": Definition(
         "Rolling Sharpe ratio",
         "The Sharpe ratio of the sessions up to each day, as many as the name says: "
         "(252 mean(r) - rf) / (sqrt(252) x std(r))",
         Unit.RATIO,
         "Sharpe (1966, 1994)",
+    ),
+    "rolling_volatility": Definition(
+        "Rolling volatility",
+        "sqrt(252) x std(r), n - 1, of the sessions up to each day, as many as the name says",
+        Unit.YEARLY,
     ),
     "rolling_beta": Definition(
         "Rolling beta",
@@ -58,12 +56,14 @@ DEFINITIONS: Mapping[str, Definition] = {
     ),
     "exposure_classes": Definition(
         "Weights of asset classes over time",
-        "Value of the class over the value of the whole portfolio at the close; cash is one.",
+        "Value of the class at a close over the capital of the next session; cash is the rest. "
+        "Long histories show the last session of each week.",
         Unit.FRACTION,
     ),
     "exposure_factors": Definition(
         "Factor exposures over time",
-        "Weighted sum of the held ETFs' scores at the close, cash with 0.",
+        "sum over i of w_i z_i over the holdings with a score z at the close before. Long "
+        "histories show the last session of each week.",
         Unit.RATIO,
     ),
     "invested": Definition(

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from app.quant.panel import FloatArray
-from app.web.figures.theme import LIGHT, framed, label
+from app.web.figures.theme import LIGHT, category, framed, label
 
 Values = Sequence[float | None] | FloatArray
 Days = Sequence[date]
@@ -20,7 +20,8 @@ class Role(StrEnum):
 
     MINE = "mine"
     BENCHMARK = "benchmark"
-    THIRD = "third"
+    CATEGORY = "category"
+    """One of many: each has a colour of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +80,14 @@ def iso(days: Days) -> list[str]:
 
 def _lines(days: Days, lines: Sequence[Line]) -> go.Figure:
     when = iso(days)
-    figure = go.Figure([go.Scatter(**_trace(when, line)) for line in lines])
+    traces = [_trace(when, line, place) for place, line in enumerate(lines)]
+    figure = go.Figure([go.Scatter(**trace) for trace in traces])
     figure.update_layout(hovermode="x unified")
     return figure
 
 
-def _trace(when: list[str], line: Line) -> dict[str, object]:
+def _trace(when: list[str], line: Line, place: int = 0) -> dict[str, object]:
+    colour = category(place) if line.role is Role.CATEGORY else getattr(LIGHT, line.role)
     width = 1.8 if line.role is Role.MINE else 1.3
     return {
         "x": when,
@@ -92,7 +95,7 @@ def _trace(when: list[str], line: Line) -> dict[str, object]:
         "name": label(line.name),
         # A line through a single point is invisible.
         "mode": "lines" if len(when) > 1 else "markers",
-        "line": {"color": getattr(LIGHT, line.role), "width": width},
+        "line": {"color": colour, "width": width},
         "connectgaps": False,
     }
 

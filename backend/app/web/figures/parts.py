@@ -18,9 +18,9 @@ class Part:
     value: float
 
 
-def waterfall(parts: Sequence[Part], total: float) -> go.Figure:
+def waterfall(parts: Sequence[Part], total: float, *, called: str = "total") -> go.Figure:
     """From nothing to the total, part by part, downwards."""
-    names = [*(label(part.name) for part in parts), "total"]
+    names = [*(label(part.name) for part in parts), label(called)]
     values = [*(part.value for part in parts), total]
     figure = go.Figure(
         go.Waterfall(

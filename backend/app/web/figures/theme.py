@@ -25,7 +25,6 @@ class Colours:
     mine: str
     mine_soft: str
     benchmark: str
-    third: str
     gain: str
     loss: str
     total: str
@@ -48,7 +47,6 @@ LIGHT = Colours(
     mine="#0072b2",
     mine_soft="#cfe4f2",
     benchmark="#c2570a",
-    third="#8a4f7d",
     gain="#2f7fc1",
     loss="#d55e00",
     total="#4a5460",
@@ -68,7 +66,6 @@ DARK = Colours(
     mine="#56b4e9",
     mine_soft="#17384d",
     benchmark="#f0a04b",
-    third="#d7a3c9",
     gain="#4f9fdc",
     loss="#e8762b",
     total="#aab4c0",

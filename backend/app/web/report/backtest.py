@@ -3,10 +3,11 @@
 from app.schemas.backtest import BacktestReport, EvidenceRead
 from app.schemas.report import BacktestFindings
 from app.web import formats
-from app.web.report import returns, risk, trading, trust
+from app.web.report import attribution, crises, returns, risk, trading, trust
 from app.web.report.blocks import Absent, Block, Cell, Document, Section, Table, Tile, number, rows
-from app.web.report.track import of_backtest
+from app.web.report.track import track_of
 
+HELD = "held at the end"
 MEMBER = (
     "the run is a member of a sweep, of which only its returns were kept: run its settings alone "
     "to see the rest"
@@ -14,25 +15,26 @@ MEMBER = (
 
 
 def document(found: BacktestFindings) -> Document:
-    run, report = found.run, found.run.report
-    called = run.label or f"Backtest {run.id}"
-    against = report.benchmark.ticker if report is not None and report.benchmark else None
+    run, told = found.run, found.performance
     return Document(
-        title=called,
+        title=_called(found),
         subtitle=(
             f"Backtest {run.id}, {run.first_session} to {run.last_session}: rules lived through "
             f"over past prices of market {run.market}, not a record of trades. "
             f"Made {formats.moment(found.made_at)}."
         ),
         warnings=(*_warnings(found), *trust.warnings(found.data)),
-        tiles=_tiles(report, found.evidence),
-        sections=_sections(found, report, (called, against or "benchmark")),
+        tiles=(*returns.tiles(told.metrics, told.benchmark), *_judged(found.evidence)),
+        sections=_sections(found),
     )
 
 
+def _called(found: BacktestFindings) -> str:
+    return found.run.label or f"Backtest {found.run.id}"
+
+
 def _warnings(found: BacktestFindings) -> list[str]:
-    run = found.run
-    tried = found.evidence.trials
+    run, tried = found.run, found.evidence.trials
     lines = [
         (
             f"{tried:,} runs were made on this market; this is one of them."
@@ -45,94 +47,75 @@ def _warnings(found: BacktestFindings) -> list[str]:
     if run.data_version != found.data.data_version:
         lines.append("The market's data have changed since it was run.")
     if run.report is not None:
+        about_market = set(trust.warnings(found.data))
         lines += [each.message for each in run.report.caveats]
-        lines += [
-            note
-            for note in run.report.notes
-            if not note.startswith(("Prices are", "The market is"))
-        ]
+        lines += [note for note in run.report.notes if note not in about_market]
     return lines
 
 
-def _tiles(report: BacktestReport | None, evidence: EvidenceRead) -> tuple[Tile, ...]:
+def _judged(evidence: EvidenceRead) -> tuple[Tile, Tile]:
     trials = f"{evidence.trials:,} {'trial' if evidence.trials == 1 else 'trials'}"
-    judged = Tile("deflated Sharpe ratio", formats.percent(evidence.dsr, 1), trials)
-    if report is None:
-        return (judged,)
-    probable = Tile("PSR", formats.percent(evidence.psr, 1), "true Sharpe ratio above 0")
-    return (*returns.tiles(report.metrics, report.benchmark), probable, judged)
-
-
-def _sections(
-    found: BacktestFindings, report: BacktestReport | None, called: tuple[str, str]
-) -> tuple[Section, ...]:
-    run = found.run
-    evidence = trust.evidence_section(found.evidence, report)
-    data = trust.data_section(
-        found.data, str(run.data_version), f"etftrader report backtest {run.id}"
-    )
-    if report is None or not run.curve:
-        absent = Absent("growth", "Everything about its days", MEMBER)
-        return (Section("growth-section", "Growth and drawdown", (absent,)), evidence, data)
-    track = of_backtest(run.curve, called[1] if report.benchmark else None)
-    exposure = Section("exposure", "Exposure", (trading.invested(track), _classes(report)))
     return (
-        returns.growth(track, called[0]),
-        evidence,
-        returns.calendar(report.years, report.months, called),
-        exposure,
-        trading.section(trading.by_month(run.trades or ()), _sums(report)),
-        returns.distribution(track, report.metrics),
-        Section("crises-section", "Crises", risk.replays(found.risk, "held at the end")),
-        risk.section(found.risk, "held at the end"),
-        returns.metric_table(report.metrics, report.benchmark, {}, called[0]),
-        _asked(found),
-        data,
+        Tile("PSR", formats.percent(evidence.psr, 1), "true Sharpe ratio above 0"),
+        Tile("deflated Sharpe ratio", formats.percent(evidence.dsr, 1), trials),
     )
 
 
-def _classes(report: BacktestReport) -> Block:
+def _sections(found: BacktestFindings) -> tuple[Section, ...]:
+    run, told = found.run, found.performance
+    track = track_of(told)
+    called = (_called(found), track.benchmark or "benchmark")
+    command = f"etftrader report backtest {run.id}"
+    exposures = (attribution.factor_exposures(found.attribution), _classes(run.report))
+    months = trading.by_month(run.trades or ())
+    why = trading.NO_TRADES if run.report is not None else MEMBER
+    return (
+        returns.growth(told, track, called[0]),
+        trust.evidence_section(found.evidence, run.report),
+        returns.rolling(told, called[0]),
+        returns.calendar(told, track, called),
+        attribution.section(found.attribution),
+        trading.exposure(found, track, *exposures),
+        trading.section(months, _activity(run.report), why=why),
+        returns.distribution(track, told.metrics),
+        crises.section(found, found.risk, called, HELD),
+        risk.section(found.risk, HELD),
+        returns.all_figures(told, called[0]),
+        _asked(found),
+        trust.data_section(found.data, str(run.data_version), command),
+    )
+
+
+def _classes(report: BacktestReport | None) -> Block:
+    title = "Weights of asset classes"
+    if report is None:
+        return Absent("classes", title, MEMBER)
     listed: list[tuple[Cell | str, ...]] = [
         (each.name, *(number(formats.percent(getattr(each, name))) for name in _EXPOSURE))
         for each in report.exposures
     ]
-    return Table("classes", "Weights of asset classes", ("asset class", *_EXPOSURE), rows(listed))
+    return Table("classes", title, ("asset class", *_EXPOSURE), rows(listed))
 
 
 _EXPOSURE = ("mean", "highest", "last")
 
 
-def _sums(report: BacktestReport) -> list[tuple[str, str, str]]:
-    return [
-        (
-            "turnover a year",
-            formats.percent(report.turnover),
-            report.reasons.get(
-                "turnover", "Half of what was bought and sold in a year, over the mean value."
-            ),
-        ),
-        (
-            "cost drag a year",
-            formats.percent(report.cost_drag),
-            report.reasons.get("cost_drag", "What trading cost in a year, over the mean value."),
-        ),
-        ("bought, USD", formats.money(report.bought), "At the fills."),
-        ("sold, USD", formats.money(report.sold), "At the fills."),
-        (
-            "costs, USD",
-            formats.money(report.costs),
-            "Fees, and fills worse than their reference price.",
-        ),
+def _activity(report: BacktestReport | None) -> Block:
+    title = "What the rules did"
+    if report is None:
+        return Absent("activity", title, MEMBER)
+    listed = [
+        ("trades", number(f"{report.trades:,}"), "orders that were filled, at least in part"),
+        ("rebalances", number(f"{report.rebalances:,}"), "sessions on which targets were traded"),
+        ("stops fired", number(f"{report.stops_fired:,}"), "positions sold by a stop"),
         (
             "income, USD",
-            formats.money(report.income),
-            "Dividends after tax; none where prices contain them.",
+            number(formats.money(report.income)),
+            "dividends after tax; none where prices contain them",
         ),
-        ("interest, USD", formats.money(report.interest), "On cash."),
-        ("trades", f"{report.trades:,}", ""),
-        ("rebalances", f"{report.rebalances:,}", ""),
-        ("stops fired", f"{report.stops_fired:,}", ""),
+        ("interest, USD", number(formats.money(report.interest)), "on cash"),
     ]
+    return Table("activity", title, ("figure", "value", "definition"), rows(listed))
 
 
 def _asked(found: BacktestFindings) -> Section:

@@ -22,6 +22,6 @@ def explained(
     if about is None:
         text = f"No value: {missing}." if missing else ""
         return Explained(formats.words(name.rpartition(".")[2]), text)
-    formula = f"{about.formula} ({about.source})" if about.source else about.formula
+    formula = f"{about.formula}. Source: {about.source}" if about.source else about.formula
     text = f"No value: {missing}. {formula}" if missing else formula
     return Explained(about.title, text)

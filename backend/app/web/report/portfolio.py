@@ -1,128 +1,52 @@
 """The report of a portfolio."""
 
-from app.quant.definitions.report import DEFINITIONS
-from app.schemas.attribution import AttributionRead
 from app.schemas.report import PortfolioFindings
-from app.schemas.risk import RiskRead
-from app.web import figures, formats
-from app.web.figures import Part
-from app.web.report import returns, risk, trading, trust
-from app.web.report.blocks import (
-    Absent,
-    Block,
-    Chart,
-    Document,
-    Section,
-    Table,
-    number,
-    rows,
-    whole,
-)
-from app.web.report.track import of_portfolio
+from app.schemas.risk import HoldingRisk
+from app.web import formats
+from app.web.report import attribution, crises, returns, risk, trading, trust
+from app.web.report.blocks import Absent, Block, Document, Section, Table, number, rows, whole
+from app.web.report.track import track_of
 
-LARGEST = 14
-"""Positions that a waterfall shows one by one; the others are summed."""
+HELD = "held now"
 
 
 def document(found: PortfolioFindings) -> Document:
-    performance = found.performance
-    against = performance.benchmark.ticker if performance.benchmark else None
-    track = of_portfolio(performance.series, against)
-    called = (found.name, against or "benchmark")
-    command = f"etftrader report portfolio {performance.portfolio_id} --period {performance.period}"
+    told = found.performance
+    track = track_of(told)
+    called = (found.name, track.benchmark or "benchmark")
+    command = f"etftrader report portfolio {told.portfolio_id} --period {told.period}"
     return Document(
         title=found.name,
         subtitle=(
-            f"Portfolio {performance.portfolio_id}, {performance.start} to {performance.end}. "
-            f"Market {performance.market}, close of {performance.as_of}. "
-            f"Made {formats.moment(found.made_at)}."
+            f"Portfolio {told.portfolio_id}, {told.start} to {told.end}. "
+            f"Market {told.market}, close of {told.as_of}. Made {formats.moment(found.made_at)}."
         ),
         warnings=(
-            *([performance.replay_note] if performance.replay_note else ()),
+            *([told.replay_note] if told.replay_note else ()),
             *trust.warnings(found.data),
-            *performance.reasons.values(),
+            *([told.reasons["benchmark"]] if "benchmark" in told.reasons else ()),
         ),
-        tiles=returns.tiles(performance.metrics, performance.benchmark),
+        tiles=returns.tiles(told.metrics, told.benchmark),
         sections=(
-            returns.growth(track, found.name),
-            _attribution(found.attribution),
-            Section("exposure", "Exposure", (trading.invested(track), *_holdings(found.risk))),
-            trading.section(trading.by_month(found.trades), _sums(found)),
-            returns.distribution(track, performance.metrics),
-            Section("crises-section", "Crises", risk.replays(found.risk, "held now")),
-            risk.section(found.risk, "held now"),
-            returns.metric_table(performance.metrics, performance.benchmark, {}, called[0]),
-            trust.data_section(found.data, str(found.data.data_version), command),
+            returns.growth(told, track, found.name),
+            returns.rolling(told, found.name),
+            returns.calendar(told, track, called),
+            attribution.section(found.attribution),
+            trading.exposure(found, track, attribution.factor_exposures(found.attribution)),
+            Section("holdings-section", "What is held", (_holdings(found.risk),)),
+            trading.section(trading.by_month(found.trades)),
+            returns.distribution(track, told.metrics),
+            crises.section(found, found.risk, called, HELD),
+            risk.section(found.risk, HELD),
+            returns.all_figures(told, found.name),
+            trust.data_section(found.data, str(told.trace.data_version), command),
         ),
     )
 
 
-def _sums(found: PortfolioFindings) -> list[tuple[str, str, str]]:
-    performance = found.performance
-    return [
-        ("value at the start, USD", formats.money(performance.start_value), ""),
-        ("value at the end, USD", formats.money(performance.end_value), ""),
-        ("paid in less paid out, USD", formats.money(performance.net_flow), ""),
-        (
-            "profit, USD",
-            formats.money(performance.profit),
-            "Value at the end less value at the start less what was paid in.",
-        ),
-        (
-            "costs, USD",
-            formats.money(performance.costs),
-            "Fees, and fills worse than their reference price.",
-        ),
-    ]
-
-
-def _attribution(found: AttributionRead) -> Section:
-    name = "waterfall_positions"
-    if found.positions is None or found.total is None:
-        block: Block = Absent(name, DEFINITIONS[name].title, found.reasons["positions"])
-        return Section("attribution", "Where the return came from", (block,))
+def _holdings(found: HoldingRisk) -> Block:
     if not found.positions:
-        reason = "nothing was held in the period"
-        return Section(
-            "attribution",
-            "Where the return came from",
-            (Absent(name, DEFINITIONS[name].title, reason),),
-        )
-    parts = [Part(each.ticker, each.contribution) for each in found.positions]
-    shown = sorted(parts, key=lambda part: -abs(part.value))[:LARGEST]
-    shown.sort(key=lambda part: -part.value)
-    others = [part for part in parts if part not in shown]
-    if others:
-        shown.append(Part(f"{len(others)} others", sum(part.value for part in others)))
-    shown += [Part("cash", found.cash or 0.0), Part("costs", found.costs or 0.0)]
-    figure = figures.waterfall(shown, found.total)
-    chart = Chart(
-        name,
-        DEFINITIONS[name],
-        figure,
-        f"Contributions of {len(parts)} positions, cash and costs to {found.total:.2%}",
-    )
-    listed = [
-        (
-            each.ticker,
-            each.name or "",
-            each.asset_class or "",
-            number(formats.percent(each.contribution)),
-        )
-        for each in found.positions
-    ]
-    table = Table(
-        "position-parts",
-        "Contribution of each position",
-        ("ticker", "name", "asset class", "contribution"),
-        rows(listed),
-    )
-    return Section("attribution", "Where the return came from", (chart, table))
-
-
-def _holdings(found: RiskRead) -> tuple[Block, ...]:
-    if not found.positions:
-        return (Absent("holdings", "What is held", "nothing is held at the latest close"),)
+        return Absent("holdings", "What is held", "nothing is held at the latest close")
     listed = [
         (
             each.ticker,
@@ -131,8 +55,9 @@ def _holdings(found: RiskRead) -> tuple[Block, ...]:
             number(formats.money(each.market_value)),
             number(formats.money(each.price)),
             whole(each.price_date.isoformat()),
+            number(formats.percent(each.distance_to_stop)),
         )
         for each in sorted(found.positions, key=lambda each: -each.weight)
     ]
-    columns = ("ticker", "name", "weight", "value, USD", "price, USD", "price of")
-    return (Table("holdings", "What is held", columns, rows(listed)),)
+    columns = ("ticker", "name", "weight", "value, USD", "price, USD", "price of", "to its stop")
+    return Table("holdings", "Positions at the latest close", columns, rows(listed))

@@ -26,10 +26,7 @@ _BOOTSTRAP = "Percentile interval of 2,000 block resamples. Source: Politis and 
 def warnings(data: MarketStatus) -> Iterator[str]:
     """What is wrong with the data of a market."""
     if data.simulated:
-        yield (
-            "The market is simulated: no price here was ever traded, and what works in it says "
-            "nothing about any other."
-        )
+        yield "The market is simulated: what works in it says nothing about any other."
     if data.adjusted_only:
         yield (
             "Prices are adjusted for splits and distributions: they are not those that were traded "
@@ -90,7 +87,7 @@ def _figure(found: EvidenceRead, name: str, about: Definition) -> tuple[Cell | s
 
 
 def _explained(reasons: Mapping[str, str], name: str, about: Definition) -> str:
-    formula = f"{about.formula} ({about.source})" if about.source else about.formula
+    formula = f"{about.formula} Source: {about.source}" if about.source else about.formula
     return f"No value: {reasons[name]}. {formula}" if name in reasons else formula
 
 
