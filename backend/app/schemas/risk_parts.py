@@ -108,8 +108,11 @@ class FactorRiskRead(Output):
     total: float
     systematic: float
     specific: float
+    correlation: float | None = Field(description="Of the factors' part with the specific one")
     specific_component: float
-    systematic_share: float | None = Field(description="Of the variance")
+    systematic_share: float | None = Field(
+        description="The factors' components over `total`; above 1 where the rest takes risk away"
+    )
     covered: float = Field(description="Part of the invested weight that has factor scores")
     factors: list[FactorPartRead]
 

@@ -221,6 +221,7 @@ def _factor_risk(found: FactorRisk | Missing) -> FactorRiskRead | None:
         return None
     values = dict(_named(found))
     values["systematic_share"] = number(found.systematic_share)
+    values["correlation"] = number(found.correlation)
     values["factors"] = [
         FactorPartRead(**{**dict(_named(part)), "share": number(part.share)})
         for part in found.factors

@@ -11,6 +11,7 @@ from app.quant.definitions.definition import Definition, Unit
 BOOTSTRAP = "Politis and Romano 1994; Politis and White 2004; Efron 1979"
 FILTERED = "Barone-Adesi, Giannopoulos and Vosper 1999; Hull and White 1998; RiskMetrics 1996"
 TASCHE = "Tasche 1999"
+ROSENBERG = "Rosenberg 1974"
 
 _SERIES = {
     "volatility": Definition(
@@ -172,28 +173,36 @@ _PARTS = {
 
 _MODEL = {
     "factor_risk.total": Definition(
-        "Volatility of the model", "sqrt(x'Fx + w'Dw)", Unit.YEARLY, "Rosenberg 1974"
+        "Volatility of the model",
+        "sqrt(x'Fx + w'Dw + 2 x'C), x exposures, C covariance of factor returns with w'e",
+        Unit.YEARLY,
+        ROSENBERG,
     ),
     "factor_risk.systematic": Definition(
         "Factor volatility",
-        "sqrt(x'Fx), x exposures, F = 252 * covariance of factor returns",
+        "sqrt(x'Fx), F = 252 * covariance of factor returns",
         Unit.YEARLY,
-        "Rosenberg 1974",
+        ROSENBERG,
     ),
     "factor_risk.specific": Definition(
         "Specific volatility",
-        "sqrt(w'Dw), D = 252 * covariance of r_i less exposures times factor returns",
+        "sqrt(w'Dw), D = 252 * covariance of e_i = r_i - exposures times factor returns",
         Unit.YEARLY,
-        "Rosenberg 1974",
+        ROSENBERG,
+    ),
+    "factor_risk.correlation": Definition(
+        "Correlation of the factors' and the specific part",
+        "x'C / (systematic * specific)",
+        Unit.RATIO,
     ),
     "factor_risk.factors.component": Definition(
-        "Component of a factor", "x_k (Fx)_k / total", Unit.YEARLY, TASCHE
+        "Component of a factor", "cov(x_k f_k, x'f + w'e) / total", Unit.YEARLY, TASCHE
     ),
     "factor_risk.specific_component": Definition(
-        "Component of the specific risk", "w'Dw / total", Unit.YEARLY, TASCHE
+        "Component of the specific risk", "cov(w'e, x'f + w'e) / total", Unit.YEARLY, TASCHE
     ),
     "factor_risk.systematic_share": Definition(
-        "Share of the factors in the variance", "x'Fx / (x'Fx + w'Dw)", Unit.FRACTION
+        "Share of the factors", "sum of their components / total", Unit.FRACTION, TASCHE
     ),
 }
 

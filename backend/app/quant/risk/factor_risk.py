@@ -1,11 +1,17 @@
 """How much of a portfolio's risk is its factors', and how much is its own.
 
 A day's return of an ETF is its exposures of the close before (1 to the market, its factor scores)
-times the day's factor returns, and a residual. With today's exposures x and weights w the variance
-is x'Fx, F the covariance of the factor returns, plus w'Dw, D the covariance of the residuals of
-what is held (Rosenberg, "Extra-market components of covariance in security returns", 1974). D is
-whole, not diagonal: funds of the same index have the same residual. Factors and residuals
-are taken as uncorrelated, so the sum is not the sample variance.
+times the day's factor returns, and a residual: a fundamental factor model (Rosenberg, "Extra-market
+components of covariance in security returns", 1974). With today's exposures x and weights w the
+portfolio's model return of a day is x'f + w'e, and its variance
+
+    x'Fx + w'Dw + 2 x'C,
+
+F the covariance of the factor returns, D that of the residuals of what is held, C that of the
+factor returns with w'e. D is whole, not diagonal: funds of one index have the same residual. C is
+not taken for zero: every ETF has the same exposure to the market, so the residual of a bond fund
+moves against it. Components are covariances with the whole over its deviation (Euler), so those of
+the factors and the specific one add up to the volatility of the model.
 """
 
 import math
@@ -46,9 +52,10 @@ class FactorPart:
 
 @dataclass(frozen=True, slots=True)
 class FactorRisk:
-    """Yearly volatilities of the model; the factors' components and `specific_component` add up to
-    `total`. Squares add up too: total^2 = systematic^2 + specific^2.
+    """Yearly volatilities; the factors' components and `specific_component` add up to `total`.
 
+    total^2 = systematic^2 + specific^2 + 2 correlation systematic specific. `systematic_share` is
+    that of the factors' components in the total: above 1 where the specific part takes risk away.
     `covered` is the part of the invested weight that has exposures; what has none is all specific.
     """
 
@@ -56,6 +63,7 @@ class FactorRisk:
     total: float
     systematic: float
     specific: float
+    correlation: Measured
     specific_component: float
     systematic_share: Measured
     covered: float
@@ -71,7 +79,6 @@ def factor_risk(
     known = has_exposures(model)
     if not (known & (weights != 0.0)).any():
         return Missing("none of the positions has factor exposures")
-    latest = np.where(known[:, np.newaxis], model.latest, 0.0)
     residuals = _residuals(returns, model)
     common = np.isfinite(residuals).all(axis=0) & np.isfinite(model.returns).all(axis=1)
     sessions = int(np.count_nonzero(common))
@@ -80,32 +87,49 @@ def factor_risk(
             f"{sessions} sessions with factor returns and a return of every position; "
             f"{FEWEST} are needed"
         )
-    exposure = weights @ latest
-    factors = np.atleast_2d(np.cov(model.returns[common].T)) * SESSIONS_PER_YEAR
+    exposure = weights @ np.where(known[:, np.newaxis], model.latest, 0.0)
     own = weights @ residuals[:, common]
-    systematic = float(exposure @ factors @ exposure)
-    specific = float(own.var(ddof=1)) * SESSIONS_PER_YEAR
-    total = math.sqrt(systematic + specific)
+    covered = float(weights[known].sum() / weights.sum())
+    return _split(model.names, exposure, (model.returns[common], own), covered)
+
+
+def _split(
+    names: tuple[str, ...],
+    exposure: FloatArray,
+    made: tuple[FloatArray, FloatArray],
+    covered: float,
+) -> FactorRisk:
+    """Of T x K factor returns and the T specific returns of the portfolio."""
+    factors, own = made
+    parts = np.column_stack((factors * exposure, own))
+    covariance = np.cov(parts.T) * SESSIONS_PER_YEAR
+    total = math.sqrt(max(float(covariance.sum()), 0.0))
+    components = covariance.sum(axis=1) / total if total else np.zeros(len(exposure) + 1)
+    systematic = math.sqrt(max(float(covariance[:-1, :-1].sum()), 0.0))
+    specific = math.sqrt(float(covariance[-1, -1]))
     nothing = "the portfolio's value did not vary"
-    components = exposure * (factors @ exposure) / total if total else np.zeros(len(exposure))
+    deviations = factors.std(axis=0, ddof=1) * math.sqrt(SESSIONS_PER_YEAR)
     return FactorRisk(
-        sessions=sessions,
+        sessions=len(own),
         total=total,
-        systematic=math.sqrt(max(systematic, 0.0)),
-        specific=math.sqrt(specific),
-        specific_component=specific / total if total else 0.0,
-        systematic_share=ratio(systematic, total * total, nothing),
-        covered=float(weights[known].sum() / weights.sum()),
+        systematic=systematic,
+        specific=specific,
+        correlation=ratio(
+            float(covariance[:-1, -1].sum()), systematic * specific, "one of the two is nothing"
+        ),
+        specific_component=float(components[-1]),
+        systematic_share=ratio(float(components[:-1].sum()), total, nothing),
+        covered=covered,
         factors=tuple(
             FactorPart(
                 factor=name,
                 exposure=float(x),
-                volatility=math.sqrt(float(variance)),
+                volatility=float(deviation),
                 component=float(component),
                 share=ratio(float(component), total, nothing),
             )
-            for name, x, variance, component in zip(
-                model.names, exposure, np.diag(factors), components, strict=True
+            for name, x, deviation, component in zip(
+                names, exposure, deviations, components[:-1], strict=True
             )
         ),
     )

@@ -89,7 +89,13 @@ def test_factors_and_the_specific_part_add_up_to_the_volatility(seed: int, names
     assert isinstance(found, FactorRisk)
     parts = math.fsum(part.component for part in found.factors) + found.specific_component
     assert parts == pytest.approx(found.total, rel=1e-12)
-    assert math.hypot(found.systematic, found.specific) == pytest.approx(found.total)
+    assert isinstance(found.correlation, float)
+    crossed = 2 * found.correlation * found.systematic * found.specific
+    squares = found.systematic**2 + found.specific**2 + crossed
+    assert squares == pytest.approx(found.total**2)
+    exposure = weights @ known.latest
+    factors = 252 * np.cov(known.returns.T)
+    assert found.systematic == pytest.approx(math.sqrt(exposure @ factors @ exposure))
     own = (weights @ residuals).std(ddof=1) * math.sqrt(252)
     assert found.specific == pytest.approx(own)
     assert found.covered == pytest.approx(1.0)
@@ -101,7 +107,8 @@ def test_the_model_finds_the_volatility_that_was_put_in() -> None:
     found = factor_risk(weights, returns, known)
     assert isinstance(found, FactorRisk)
     sample = (weights @ returns).std(ddof=1) * math.sqrt(252)
-    assert found.total == pytest.approx(sample, rel=0.02)
+    assert found.total == pytest.approx(sample, rel=1e-12)  # exposures that never change
+    assert found.correlation == pytest.approx(0.0, abs=0.05)
     assert found.factors[0].exposure == pytest.approx(1.0)
     assert found.factors[0].volatility == pytest.approx(0.01 * math.sqrt(252), rel=0.05)
 
@@ -119,6 +126,18 @@ def test_what_has_no_exposures_is_all_specific() -> None:
     assert factor_risk(np.array([0.5, 0.5]), returns, nobody) == Missing(
         "none of the positions has factor exposures"
     )
+
+
+def test_a_residual_that_moves_against_the_market_takes_risk_away() -> None:
+    """As that of a bond fund does, whose exposure to the market is 1 like any other's."""
+    known, _, _ = model(1, 252, 6)
+    bond = np.random.default_rng(6).normal(0.0, 0.003, (1, 252))
+    found = factor_risk(np.array([1.0]), bond, known)
+    assert isinstance(found, FactorRisk)
+    assert found.total == pytest.approx(bond[0].std(ddof=1) * math.sqrt(252))
+    assert found.systematic > 2 * found.total
+    assert isinstance(found.correlation, float)
+    assert found.correlation < -0.9
 
 
 def test_twins_share_their_specific_risk() -> None:
