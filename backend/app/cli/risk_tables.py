@@ -1,5 +1,7 @@
 """The tables of `etftrader risk`."""
 
+from typing import TypeAlias
+
 from app.cli.output import (
     Figure,
     describe,
@@ -9,7 +11,7 @@ from app.cli.output import (
     print_reasons,
     print_table,
 )
-from app.schemas.risk import BacktestRiskRead, RiskRead, VixRead
+from app.schemas.risk import BacktestRiskRead, RiskRead, SeriesRiskAnswer, VixRead
 from app.schemas.risk_parts import (
     CorrelationsRead,
     FactorRiskRead,
@@ -19,10 +21,30 @@ from app.schemas.risk_parts import (
     TailRead,
 )
 
-Answer = RiskRead | BacktestRiskRead
+Held: TypeAlias = RiskRead | BacktestRiskRead
+Answer: TypeAlias = Held | SeriesRiskAnswer
 
 
 def print_risk(found: Answer) -> None:
+    if isinstance(found, SeriesRiskAnswer):
+        _print_file(found)
+    else:
+        _print_held(found)
+
+
+def _print_file(found: SeriesRiskAnswer) -> None:
+    print_line(f"{found.name or 'The series'}, {found.start} to {found.end}")
+    facts: list[tuple[str, object]] = [("drawdown", percent(found.drawdown))]
+    if found.benchmark is not None:
+        facts.append((f"beta to {found.benchmark}", _beta(found.beta, found.beta_error)))
+    print_facts(facts)
+    _print_series("Its returns", found.own)
+    if found.benchmark is None:
+        return
+    print_reasons(found.reasons)
+
+
+def _print_held(found: Held) -> None:
     whose = (
         f"Portfolio {found.portfolio_id}"
         if isinstance(found, RiskRead)
@@ -49,8 +71,7 @@ def print_risk(found: Answer) -> None:
     print_reasons(found.reasons)
 
 
-def _print_facts(found: Answer) -> None:
-    beta = None if found.beta is None else Figure(_with_error(found.beta, found.beta_error))
+def _print_facts(found: Held) -> None:
     print_facts(
         (
             ("VIX", _vix(found.vix)),
@@ -59,7 +80,7 @@ def _print_facts(found: Answer) -> None:
             ("cash weight", percent(found.cash_weight)),
             ("drawdown", percent(found.portfolio_drawdown)),
             ("volatility", percent(found.volatility)),
-            (f"beta to {found.benchmark}", beta),
+            (f"beta to {found.benchmark}", _beta(found.beta, found.beta_error)),
             ("VaR 95 % / 99 %", _pair(found.var_95, found.var_99)),
             ("CVaR 95 % / 99 %", _pair(found.cvar_95, found.cvar_99)),
             ("like equal positions", found.concentration.effective_number),
@@ -68,7 +89,7 @@ def _print_facts(found: Answer) -> None:
     )
 
 
-def _print_positions(found: Answer) -> None:
+def _print_positions(found: Held) -> None:
     parts = {row.ticker: row for row in found.contributions or ()}
     days = {row.ticker: row.days for row in found.liquidity.positions} if found.liquidity else {}
     print_table(
@@ -91,7 +112,7 @@ def _print_positions(found: Answer) -> None:
     )
 
 
-def _print_stops(found: Answer) -> None:
+def _print_stops(found: Held) -> None:
     if found.positions is not None:
         print_line(f"At risk: {', '.join(found.at_risk) or 'none'}")
     if isinstance(found, RiskRead):
@@ -225,7 +246,7 @@ def _proxies(found: ReplayRead) -> str:
     return ", ".join(named) or "none"
 
 
-def _print_shocks(found: Answer) -> None:
+def _print_shocks(found: Held) -> None:
     rows = [
         (each.asset_class, percent(each.move), percent(each.alone), percent(each.together))
         for each in found.class_shocks or ()
@@ -249,8 +270,10 @@ def _pair(first: float | None, second: float | None) -> str:
     return " / ".join(percent(value) or Figure("-") for value in (first, second))
 
 
-def _with_error(value: float, error: float | None) -> str:
-    return f"{value:.3f}" if error is None else f"{value:.3f} ± {error:.3f}"
+def _beta(value: float | None, error: float | None) -> Figure | None:
+    if value is None:
+        return None
+    return Figure(f"{value:.3f}" if error is None else f"{value:.3f} ± {error:.3f}")
 
 
 def _percents(value: float | None, error: float | None) -> Figure | None:

@@ -109,6 +109,22 @@ class BacktestRiskRead(HoldingRisk):
     notes: list[str]
 
 
+class SeriesRiskAnswer(Output):
+    """The part of it that a series of returns allows."""
+
+    name: str | None
+    prices: AsOf | None = Field(description="Of the benchmark; null without one")
+    start: Day
+    end: Day
+    drawdown: float | None = Field(description="At the end, as a positive fraction")
+    benchmark: str | None
+    beta: float | None = Field(description="Over the last 252 sessions of the series")
+    beta_error: float | None
+    own: SeriesRiskRead
+    reasons: Reasons
+    trace: Trace
+
+
 class VixOnDate(Output):
     date: Day
     close: float

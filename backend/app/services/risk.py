@@ -14,16 +14,12 @@ from app.core.money import to_micros
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio
 from app.quant import stop_loss
-from app.quant.evidence.bootstrap import CONFIDENCE
 from app.quant.measured import Measured, Missing, number
 from app.quant.panel import FloatArray
 from app.quant.returns import growth
 from app.quant.risk import series
-from app.quant.risk.holding import LOOKBACK
 from app.quant.risk.liquidation import PARTICIPATION
 from app.quant.risk.replays import LEAST_CORRELATION, LEAST_OVERLAP
-from app.quant.risk.tails import RESAMPLES, SEED
-from app.quant.risk.volatilities import DECAY
 from app.quant.stop_loss import StopPolicy, Vix
 from app.schemas.risk import PositionRisk, RiskRead, VixHistory, VixOnDate, VixRead
 from app.schemas.settings import PortfolioSettings
@@ -103,10 +99,8 @@ def trace_of(subject: Subject, command: str) -> Trace:
         inputs={
             "as_of": subject.market.latest_session.isoformat(),
             "benchmark": subject.benchmark,
-            "lookback_sessions": LOOKBACK,
+            **risk_answers.method(),
             "history_sessions": risk_parts.HISTORY,
-            "ewma_decay": DECAY,
-            "bootstrap": {"resamples": RESAMPLES, "seed": SEED, "confidence": CONFIDENCE},
             "participation": PARTICIPATION,
             "max_correlation": subject.settings.max_correlation,
             "least_proxy_correlation": LEAST_CORRELATION,

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.market_data.snapshot import MarketSnapshot
 from app.quant.definitions.risk import DEFINITIONS
+from app.quant.evidence.bootstrap import CONFIDENCE
 from app.quant.measured import Measured, Missing, number
 from app.quant.risk.concentration import Concentration as Concentrated
 from app.quant.risk.contributions import Contribution
@@ -17,7 +18,8 @@ from app.quant.risk.holding import Risk
 from app.quant.risk.liquidation import Liquidation, PositionLiquidity, Sold
 from app.quant.risk.series import SeriesRisk, missing
 from app.quant.risk.shocks import ClassShock, FactorShock
-from app.quant.risk.tails import Tail
+from app.quant.risk.tails import RESAMPLES, SEED, WINDOW, Tail
+from app.quant.risk.volatilities import DECAY
 from app.schemas.risk_parts import (
     ClassShockRead,
     Concentration,
@@ -127,6 +129,15 @@ def ladder(subject: Subject, watched: Sequence[WatchedLine]) -> list[StopRung]:
         weight = sum(weights.get(ticker, 0.0) for ticker in fired)
         rungs.append(StopRung(fall=fall, tickers=fired, weight=float(weight)))
     return rungs
+
+
+def method() -> dict[str, Any]:
+    """The choices that volatilities and tails of any series depend on."""
+    return {
+        "lookback_sessions": WINDOW,
+        "ewma_decay": DECAY,
+        "bootstrap": {"resamples": RESAMPLES, "seed": SEED, "confidence": CONFIDENCE},
+    }
 
 
 @lru_cache(maxsize=1)

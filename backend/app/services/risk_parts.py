@@ -25,9 +25,11 @@ from app.quant.risk.replays import Crisis, Proxy, Replay
 from app.quant.risk.series import SeriesRisk
 from app.quant.risk.shocks import ClassShock, FactorShock
 from app.schemas.settings import PortfolioSettings
-from app.services import factor_model, risk_market
+from app.services import backtest_running, factor_model, risk_market
 from app.services.risk_market import MarketRisk, Span
 from app.services.valuation import Valuation
+
+STILL_COMPILING = Missing("what makes factor scores is still being compiled: ask in a minute")
 
 HISTORY = 1_260
 """Sessions that today's weights are followed back through: five years."""
@@ -176,6 +178,8 @@ def _factor_model(subject: Subject) -> FactorModel | Missing:
     """Of what is held, out of the scores of the whole market; a backtest's ends with it."""
     if not len(subject.rows):
         return Missing("nothing is held")
+    if not backtest_running.engine_is_compiled():
+        return STILL_COMPILING
     known = factor_model.model_of(subject.scored or subject.market)
     returns = known.returns
     return model_of_positions(

@@ -41,6 +41,7 @@ SAME = {
 def held(etftrader: Installation) -> str:
     portfolio = etftrader.create("Answers", "--since", "2025-06-10")
     etftrader("portfolio", "deposit", portfolio, "1000")
+    etftrader("risk", portfolio)  # compiles, once: until then the server has no factor risk
     return portfolio
 
 

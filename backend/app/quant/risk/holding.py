@@ -69,7 +69,7 @@ def assess(
     observed = recent[:, common]
     daily = weights @ observed
     known = benchmark if isinstance(benchmark, Missing) else benchmark[-lookback:][common]
-    slope = _beta(daily, known)
+    slope = beta_of(daily, known)
     ordered = np.sort(daily)
     return Risk(
         observations=count,
@@ -85,7 +85,8 @@ def assess(
     )
 
 
-def _beta(daily: FloatArray, benchmark: FloatArray | Missing) -> Estimate:
+def beta_of(daily: FloatArray, benchmark: FloatArray | Missing) -> Estimate:
+    """Of known daily returns, with its standard error; NaN where the benchmark had none."""
     if isinstance(benchmark, Missing):
         return Estimate.missing(benchmark)
     known = np.isfinite(benchmark)
