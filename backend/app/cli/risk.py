@@ -21,38 +21,47 @@ from app.services import risk as assessing
 app = new_app()
 
 
+PortfolioId = Annotated[
+    int | None,
+    typer.Argument(
+        min=1, max=MAX_ID, metavar="[ID]", help="As 'etftrader portfolio list' shows it."
+    ),
+]
+BacktestOption = Annotated[
+    int | None,
+    typer.Option(min=1, max=MAX_ID, metavar="ID", help="Of this backtest, not of a portfolio."),
+]
+FileOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.csv",
+        help="Of a series instead: date, and value (with or without flow) or return.",
+    ),
+]
+BenchmarkOption = Annotated[
+    str | None, typer.Option(metavar="TICKER", help="Or a blend; of a file alone.")
+]
+PeriodOption = Annotated[
+    Period | None, typer.Option(help="Counted back from the end; of a file alone.")
+]
+StartOption = Annotated[
+    str | None, typer.Option(metavar="DATE", help="The close to begin at; of a file alone.")
+]
+EndOption = Annotated[
+    str | None, typer.Option(metavar="DATE", help="The last close; of a file alone.")
+]
+
+
 @app.command()
 def risk(
-    portfolio_id: Annotated[
-        int | None,
-        typer.Argument(
-            min=1, max=MAX_ID, metavar="[ID]", help="As 'etftrader portfolio list' shows it."
-        ),
-    ] = None,
+    portfolio_id: PortfolioId = None,
     *,
-    backtest: Annotated[
-        int | None,
-        typer.Option(min=1, max=MAX_ID, metavar="ID", help="Of this backtest, not of a portfolio."),
-    ] = None,
-    file: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE.csv",
-            help="Of a series instead: date, and value (with or without flow) or return.",
-        ),
-    ] = None,
-    benchmark: Annotated[
-        str | None, typer.Option(metavar="TICKER", help="Or a blend; of a file alone.")
-    ] = None,
-    period: Annotated[
-        Period | None, typer.Option(help="Counted back from the end; of a file alone.")
-    ] = None,
-    start: Annotated[
-        str | None, typer.Option(metavar="DATE", help="The close to begin at; of a file alone.")
-    ] = None,
-    end: Annotated[
-        str | None, typer.Option(metavar="DATE", help="The last close; of a file alone.")
-    ] = None,
+    backtest: BacktestOption = None,
+    file: FileOption = None,
+    benchmark: BenchmarkOption = None,
+    period: PeriodOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
     market: MarketOption = None,
     json: JsonOption = False,
 ) -> None:
