@@ -6,24 +6,18 @@ from fastapi import APIRouter, Path, Query
 
 from app.api.deps import MAX_ID, PortfolioDep, ResourcesDep, SessionDep
 from app.api.errors import problems
-from app.api.performance import PeriodQuery
 from app.core.clock import utc_now
-from app.quant.periods import Period
-from app.schemas.attribution import AttributionRead, BacktestAttributionRead
-from app.schemas.blend import BlendText
+from app.schemas.attribution import (
+    AttributionAsked,
+    AttributionRead,
+    BacktestAttributionRead,
+)
 from app.schemas.regression import PortfolioRegressionAsked, RegressionAsked, RegressionRead
 from app.services import attribution, backtest_runs, regression
 
 router = APIRouter(tags=["attribution"])
 
 BacktestId = Annotated[int, Path(ge=1, le=MAX_ID, description="A backtest's `id`", examples=[1])]
-BlendQuery = Annotated[
-    BlendText | None,
-    Query(
-        description="What asset classes are held against, weights restored every session; left "
-        "out: its own benchmark, or the market's"
-    ),
-]
 
 
 @router.get("/api/performance/{portfolio_id}/attribution", responses=problems(404, 409))
@@ -31,14 +25,11 @@ async def of_portfolio(
     portfolio: PortfolioDep,
     session: SessionDep,
     resources: ResourcesDep,
-    period: PeriodQuery = Period.ALL,
-    benchmark: BlendQuery = None,
+    asked: Annotated[AttributionAsked, Query()],
 ) -> AttributionRead:
     """The period's return by position, by factor and by asset class; the parts add up."""
     market = await resources.market_data.snapshot(session, portfolio.market)
-    return await attribution.attribute(
-        session, market, portfolio, period=period, benchmark=benchmark, now=utc_now()
-    )
+    return await attribution.attribute(session, market, portfolio, asked, now=utc_now())
 
 
 @router.get("/api/backtests/{backtest_id:id}/attribution", responses=problems(404, 409))
@@ -46,7 +37,7 @@ async def of_backtest(
     backtest_id: BacktestId,
     session: SessionDep,
     resources: ResourcesDep,
-    benchmark: BlendQuery = None,
+    asked: Annotated[AttributionAsked, Query()],
 ) -> BacktestAttributionRead:
     """A run's return by position, by factor and by asset class; the parts add up.
 
@@ -55,7 +46,7 @@ async def of_backtest(
     """
     run = await backtest_runs.found(session, resources.owner_id, backtest_id)
     market = await resources.market_data.snapshot(session, run.market)
-    return await attribution.attribute_backtest(market, run, benchmark=benchmark, now=utc_now())
+    return await attribution.attribute_backtest(market, run, asked, now=utc_now())
 
 
 @router.get("/api/performance/{portfolio_id}/regression", responses=problems(404, 409))

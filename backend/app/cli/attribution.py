@@ -1,86 +1,59 @@
-"""What made a return: `etftrader performance ID --attribution` and `backtest attribution ID`."""
+"""What made a return: `etftrader performance ... --attribution`."""
 
-from typing import Annotated
-
-import typer
-
-from app.cli.asking import given, typed
-from app.cli.backtest_options import BacktestId
+from app.cli.failing import say
 from app.cli.output import describe, percent, print_json, print_line, print_reasons, print_table
-from app.cli.runtime import Context, JsonOption, run
-from app.quant.periods import Period
+from app.cli.runtime import Context, run
 from app.schemas.attribution import (
+    AttributionAsked,
     AttributionRead,
     BacktestAttributionRead,
     ClassAttribution,
     FactorAttribution,
     Parts,
 )
-from app.schemas.base import Input
-from app.schemas.blend import BlendText
+from app.schemas.performance import SpanRead
 from app.services import attribution, backtest_running, backtest_runs
 
 
-class Against(Input):
-    benchmark: BlendText | None = None
-
-
-BlendOption = Annotated[
-    str | None,
-    typer.Option(
-        "--benchmark",
-        metavar="TICKER",
-        help="What asset classes are held against, such as SPY or SPY:0.6,AGG:0.4; left out: its "
-        "own, or the market's.",
-    ),
-]
-
-
-def of_portfolio(portfolio_id: int, *, period: Period, benchmark: str | None, json: bool) -> None:
-    against = given(Against, typed(benchmark=benchmark)).benchmark
-
+def of_portfolio(portfolio_id: int, asked: AttributionAsked, *, json: bool) -> None:
     async def command(context: Context) -> AttributionRead:
         portfolio = await context.portfolio(portfolio_id)
         market = await context.market_of(portfolio)
         return await attribution.attribute(
-            context.session, market, portfolio, period=period, benchmark=against, now=context.now
+            context.session, market, portfolio, asked, now=context.now
         )
 
     answer = run(command)
     if json:
         print_json(answer)
         return
-    print_line(
-        f"Portfolio {answer.portfolio_id}, {answer.period}: {answer.start} to {answer.end} "
-        f"({describe(answer)})"
-    )
+    print_line(f"Portfolio {answer.portfolio_id}, {_span(answer)} ({describe(answer)})")
     if answer.replay_note:
         print_line(answer.replay_note)
     _print_parts(answer)
 
 
-def of_backtest(
-    backtest_id: BacktestId, benchmark: BlendOption = None, json: JsonOption = False
-) -> None:
-    """What made a run's return: by position, by factor and by asset class."""
-    against = given(Against, typed(benchmark=benchmark)).benchmark
-
+def of_backtest(backtest_id: int, asked: AttributionAsked, *, json: bool) -> None:
     async def command(context: Context) -> BacktestAttributionRead:
-        found = await backtest_runs.found(context.session, context.resources.owner_id, backtest_id)
+        owner_id = context.resources.owner_id
+        found = await backtest_runs.found(context.session, owner_id, backtest_id)
         market = await context.market(found.market)
+        if not backtest_running.engine_is_compiled():
+            say("Compiling the engine of backtests, once: half a minute or so ...")
         backtest_running.load_engine()
-        return await attribution.attribute_backtest(
-            market, found, benchmark=against, now=context.now
-        )
+        return await attribution.attribute_backtest(market, found, asked, now=context.now)
 
     answer = run(command)
     if json:
         print_json(answer)
         return
-    print_line(
-        f"Backtest {answer.backtest_id}: {answer.start} to {answer.end} ({describe(answer)})"
-    )
+    print_line(f"Backtest {answer.backtest_id}, {_span(answer)} ({describe(answer)})")
     _print_parts(answer)
+
+
+def _span(answer: SpanRead) -> str:
+    days = f"{answer.start} to {answer.end}"
+    return days if answer.period is None else f"{answer.period}: {days}"
 
 
 def _print_parts(found: Parts) -> None:

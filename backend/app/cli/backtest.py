@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import attribution, backtest_sweep
+from app.cli import backtest_sweep
 from app.cli import backtest_tables as tables
 from app.cli.app import new_app
 from app.cli.asking import SetOption, given, settings_from, typed
@@ -232,4 +232,3 @@ def _show(answer: BacktestRead, *, csv: Path | None, force: bool, json: bool) ->
 app.command()(backtest_sweep.sweep)
 app.command("sweeps")(backtest_sweep.show_all)
 app.command("sweep-show")(backtest_sweep.show)
-app.command("attribution")(attribution.of_backtest)

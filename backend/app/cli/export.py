@@ -8,13 +8,13 @@ import typer
 
 from app.cli.app import new_app
 from app.cli.asking import given
-from app.cli.attribution import Against
 from app.cli.backtest_options import BacktestId
 from app.cli.failing import failures_in_one_sentence
 from app.cli.output import print_line
 from app.cli.runtime import Context, PortfolioId, run
 from app.cli.saving import ForceOption, require_free, save
 from app.quant.periods import Period
+from app.schemas.attribution import AttributionAsked
 from app.services import backtest_runs, exporting
 from app.services.exporting import Book, Format, Run, Series
 
@@ -51,7 +51,7 @@ def portfolio(
 ) -> None:
     """The series of a portfolio: values by day, trades, contributions and more."""
     offered = exporting.OF_PORTFOLIOS
-    against = given(Against, {"benchmark": benchmark}).benchmark
+    against = given(AttributionAsked, {"benchmark": benchmark}).benchmark
     files = _files(offered, series, out, form)
     _require_free(files, force=force)
 

@@ -15,6 +15,7 @@ from app.cli.performance_files import columns_of
 from app.cli.runtime import MAX_ID, Context, JsonOption, MarketOption, run
 from app.quant.benchmarks import Rebalanced
 from app.quant.periods import Period
+from app.schemas.attribution import AttributionAsked
 from app.schemas.performance import (
     BacktestPerformanceRead,
     PerformanceRead,
@@ -97,13 +98,15 @@ def performance(
     wanted |= typed(rebalanced=rebalanced, window=window)
     about = typed(risk_free_rate=risk_free_rate, market=market)
     answer: Answer
+    if attribution and file is not None:
+        raise typer.BadParameter("--attribution needs holdings, and a file has none")
     if file is not None:
         series = given(SeriesIn, {**wanted, **about, **columns_of(file)})
         answer = run(lambda context: _of_series(context, series))
     elif about:
         raise typer.BadParameter("--risk-free-rate and --market are about a --file")
     elif attribution:
-        _attribute(portfolio_id, wanted, json=json)
+        _attribute(portfolio_id, backtest, wanted, json=json)
         return
     else:
         answer = run(_measured(portfolio_id, backtest, given(PerformanceAsked, wanted)))
@@ -140,15 +143,16 @@ async def _of_series(context: Context, series: SeriesIn) -> Answer:
     return series_performance.measure(market, series, now=context.now)
 
 
-def _attribute(portfolio_id: int | None, wanted: Mapping[str, object], *, json: bool) -> None:
-    if portfolio_id is None or set(wanted) - {"period", "benchmark"}:
+def _attribute(
+    portfolio_id: int | None, backtest_id: int | None, wanted: Mapping[str, object], *, json: bool
+) -> None:
+    if {"rebalanced", "window"} & set(wanted):
         raise typer.BadParameter(
-            "--attribution is of a portfolio, and takes --period and --benchmark alone"
+            "--attribution restores a blend every session and has no rolling figures: leave out "
+            "--rebalanced and --window"
         )
-    asked = given(PerformanceAsked, wanted)
-    attributing.of_portfolio(
-        portfolio_id,
-        period=asked.period or Period.ALL,
-        benchmark=asked.benchmark,
-        json=json,
-    )
+    asked = given(AttributionAsked, wanted)
+    if backtest_id is not None:
+        attributing.of_backtest(backtest_id, asked, json=json)
+    elif portfolio_id is not None:
+        attributing.of_portfolio(portfolio_id, asked, json=json)

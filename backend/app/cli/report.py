@@ -7,13 +7,13 @@ import typer
 
 from app.cli.app import new_app
 from app.cli.asking import given
-from app.cli.attribution import Against
 from app.cli.backtest_options import BacktestId
 from app.cli.failing import failures_in_one_sentence
 from app.cli.output import print_line
 from app.cli.runtime import Context, PortfolioId, run
 from app.cli.saving import ForceOption, require_free, save
 from app.quant.periods import Period
+from app.schemas.attribution import AttributionAsked
 from app.schemas.report import BacktestFindings, PortfolioFindings
 from app.services import backtest_runs, reporting
 from app.web import report
@@ -37,7 +37,7 @@ def portfolio(
     force: ForceOption = False,
 ) -> None:
     """What a portfolio did, why, at which cost and risk, and how far that can be trusted."""
-    against = given(Against, {"benchmark": benchmark}).benchmark
+    against = given(AttributionAsked, {"benchmark": benchmark}).benchmark
     _require_free(out, force=force)
 
     async def command(context: Context) -> PortfolioFindings:

@@ -58,8 +58,12 @@ class BookOverTime:
 
     def since(self, first: int) -> "BookOverTime":
         """Without the first sessions, and without what was only in the book in those."""
-        later = self._sessions(slice(first, None), self.dates[first:])
-        return later.only(np.flatnonzero(later.present.any(axis=0)))
+        return self.between(first, len(self))
+
+    def between(self, first: int, end: int) -> "BookOverTime":
+        """Sessions `first` to before `end`, with what was in the book in one of them."""
+        part = self._sessions(slice(first, end), self.dates[first : end + 1])
+        return part.only(np.flatnonzero(part.present.any(axis=0)))
 
     def observed(self) -> "BookOverTime":
         """The sessions with capital at work only."""

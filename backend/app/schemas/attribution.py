@@ -1,15 +1,49 @@
 """What made a return: parts that add up to it. What has no value is null, with its reason."""
 
 from datetime import date
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from app.schemas.base import Output
-from app.schemas.blend import BlendPart
+from app.quant.periods import Period
+from app.schemas.base import Day, Input, Output
+from app.schemas.blend import BlendPart, BlendText
 from app.schemas.market import AsOf
-from app.schemas.performance import PeriodRead, Reasons
+from app.schemas.performance import PeriodRead, Reasons, SpanRead
+from app.schemas.settings import Lax
 from app.schemas.trace import Trace
+
+
+class AttributionAsked(Input):
+    """Without `start` the period counts back from `end`, and that from the last close.
+
+    `benchmark` is what asset classes are held against, its weights restored every session; left
+    out: its own, or the market's.
+    """
+
+    period: Annotated[Period | None, Lax] = Field(
+        None, description="Left out: the whole life, or from `start` on", examples=["1Y"]
+    )
+    start: Annotated[Day, Lax] | None = Field(
+        None, description="The close to begin at, or the last before it"
+    )
+    end: Annotated[Day, Lax] | None = Field(None, description="Left out: the last close")
+    benchmark: BlendText | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.start is not None and self.period is not None:
+            raise ValueError("give either period or start")
+        if self.start is not None and self.end is not None and self.end <= self.start:
+            raise ValueError("end must be after start")
+        return self
+
+    @property
+    def options(self) -> str:
+        """As they are typed."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        return "".join(f" --{name} {value}" for name, value in values.items())
 
 
 class PositionPart(Output):
@@ -104,10 +138,8 @@ class AttributionRead(PeriodRead, Parts):
     """What made a portfolio's return in a period."""
 
 
-class BacktestAttributionRead(AsOf, Parts):
+class BacktestAttributionRead(AsOf, SpanRead, Parts):
     """What made the return of a kept run, lived through again on the same prices."""
 
     backtest_id: int
     data_version: UUID = Field(description="Of the prices that the run was made on")
-    start: date = Field(description="The close at which the money came")
-    end: date

@@ -2,18 +2,24 @@
 
 import asyncio
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core import calendar
 from app.core.errors import UnknownTicker
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Backtest, Portfolio
+from app.quant import periods
 from app.quant.attribution.by_factor import FactorAttribution
 from app.quant.definitions.attribution import DEFINITIONS
 from app.quant.measured import Missing
 from app.quant.periods import Period
-from app.schemas.attribution import AttributionRead, BacktestAttributionRead
+from app.schemas.attribution import (
+    AttributionAsked,
+    AttributionRead,
+    BacktestAttributionRead,
+)
 from app.schemas.blend import BlendPart, parts_of
 from app.schemas.trace import Trace
 from app.services import (
@@ -26,63 +32,68 @@ from app.services import (
 )
 from app.services.attributing import Attributed, Question, attributed
 
-Benchmark = tuple[BlendPart, ...]
+Benchmark: TypeAlias = tuple[BlendPart, ...]
+
+EVERYTHING = AttributionAsked()
 
 
 async def attribute(
     session: AsyncSession,
     market: MarketSnapshot,
     portfolio: Portfolio,
+    asked: AttributionAsked = EVERYTHING,
     *,
-    period: Period,
-    benchmark: str | None = None,
     now: datetime,
 ) -> AttributionRead:
-    """A portfolio's return in a period; `benchmark` is a checked `BlendText`, its own if None.
+    """A portfolio's return in a period, against its own benchmark where none is named.
 
-    Raises UnknownTicker for a benchmark that the market does not have.
+    Raises UnknownTicker for a benchmark that the market does not have, and EmptyPeriod.
     """
     own = performance.benchmark_of(market, strategy.settings_of(portfolio))
-    against = _benchmark(market, benchmark, own)
+    against = _benchmark(market, asked.benchmark, own)
     lived = await history.read(session, market, portfolio)
-    stretch = history.stretch(lived, period)
-
-    def answer() -> tuple[Question, Attributed | Missing]:
-        book = books_over_time.of_history(market, lived).since(stretch.first).observed()
-        asked = Question(book, against, from_nothing=stretch.first == 0)
-        return asked, attributed(market, asked)
-
-    asked, found = await asyncio.to_thread(answer)
-    command = f"etftrader performance {portfolio.id} --attribution --period {period}"
+    stretch = history.stretch(lived, asked.period or Period.ALL, start=asked.start, end=asked.end)
+    whole = await books_over_time.of_portfolio(market, lived)
+    book = whole.between(stretch.first, stretch.first + len(stretch.days)).observed()
+    question = Question(book, against, from_nothing=stretch.first == 0)
+    found = await asyncio.to_thread(attributed, market, question)
+    command = f"etftrader performance {portfolio.id} --attribution{asked.options}"
     return AttributionRead(
         **performance.period_fields(market, portfolio, stretch, now),
-        **attribution_answers.parts(market, asked, found, against),
-        trace=_trace(market, found, against, command + _option(benchmark)),
+        **attribution_answers.parts(market, question, found, against),
+        trace=_trace(market, found, against, command),
     )
 
 
 async def attribute_backtest(
-    market: MarketSnapshot, run: Backtest, *, benchmark: str | None = None, now: datetime
+    market: MarketSnapshot, run: Backtest, asked: AttributionAsked = EVERYTHING, *, now: datetime
 ) -> BacktestAttributionRead:
-    """A kept run's return, whole. Raises UnknownTicker."""
-    against = _benchmark(market, benchmark, run.spec.get("benchmark") or market.benchmark)
-    book = await books_over_time.of_backtest(market, run)
-    asked: Question | None = None
+    """The same of a kept run. Raises UnknownTicker and EmptyPeriod."""
+    against = _benchmark(market, asked.benchmark, run.spec.get("benchmark") or market.benchmark)
+    days = calendar.sessions(run.first_session, run.last_session)
+    window = periods.between(
+        days, start=asked.start, end=asked.end, period=asked.period or Period.ALL
+    )
+    whole = await books_over_time.of_backtest(market, run)
+    question: Question | None = None
     found: Attributed | Missing
-    if isinstance(book, Missing):
-        found = book
+    if isinstance(whole, Missing):
+        found = whole
     else:
-        asked = Question(book.observed(), against, from_nothing=False)
-        found = await asyncio.to_thread(attributed, market, asked)
-    command = f"etftrader backtest attribution {run.id}"
+        book = whole.between(window.first, window.end - 1).observed()
+        question = Question(book, against, from_nothing=False)
+        found = await asyncio.to_thread(attributed, market, question)
+    command = f"etftrader performance --backtest {run.id} --attribution{asked.options}"
     return BacktestAttributionRead(
         **freshness.as_of(market, now),
         backtest_id=run.id,
         data_version=run.data_version,
-        start=run.first_session,
-        end=run.last_session,
-        **attribution_answers.parts(market, asked, found, against),
-        trace=_trace(market, found, against, command + _option(benchmark)),
+        period=None if asked.start is not None else asked.period or Period.ALL,
+        start=days[window.first].item(),
+        end=days[window.end - 1].item(),
+        complete=window.complete,
+        **attribution_answers.parts(market, question, found, against),
+        trace=_trace(market, found, against, command),
     )
 
 
@@ -94,10 +105,6 @@ def _benchmark(market: MarketSnapshot, asked: str | None, own: str) -> Benchmark
     if not all(part.ticker in market.row_of for part in parts):
         raise UnknownTicker
     return parts
-
-
-def _option(benchmark: str | None) -> str:
-    return "" if benchmark is None else f" --benchmark {benchmark}"
 
 
 def _trace(

@@ -18,7 +18,7 @@ from app.quant.measured import Missing
 from app.quant.panel import BoolArray, FloatArray
 from app.quant.returns import at_work
 from app.schemas.backtest import BacktestSpec
-from app.services import backtest_running, valuation
+from app.services import backtest_running, history, valuation
 from app.services.backtest_answers import returns_of
 from app.services.backtesting import life_of
 from app.services.history import History
@@ -51,6 +51,21 @@ def of_history(market: MarketSnapshot, lived: History) -> BookOverTime:
         money.values[:, place] = _enter(market, lived, row, (own, money, place))
     tickers = tuple(market.panel.tickers[row] for row in rows)
     return of_money(lived.dates, (tickers, np.array(rows, np.int64)), money, lived.returns)
+
+
+async def of_portfolio(market: MarketSnapshot, lived: History) -> BookOverTime:
+    """The same beside the event loop, made once for a history that is remembered."""
+    found = _of_histories.get(id(lived))
+    if found is None:
+        book = await asyncio.to_thread(of_history, market, lived)
+        found = _of_histories[id(lived)] = lived, book
+        while len(_of_histories) > history.REMEMBERED:
+            _of_histories.popitem(last=False)
+    return found[1]
+
+
+_of_histories: OrderedDict[int, tuple[History, BookOverTime]] = OrderedDict()
+"""By the identity of the history, which is held so that no other can have it."""
 
 
 async def of_backtest(market: MarketSnapshot, run: Backtest) -> BookOverTime | Missing:

@@ -20,7 +20,13 @@ from app.market_data.snapshot import MarketSnapshot
 from app.models import Backtest, Portfolio
 from app.quant.measured import Missing
 from app.quant.periods import Period
-from app.schemas.attribution import ClassPart, FactorPart, Parts, PositionPart
+from app.schemas.attribution import (
+    AttributionAsked,
+    ClassPart,
+    FactorPart,
+    Parts,
+    PositionPart,
+)
 from app.schemas.backtest import (
     BacktestPosition,
     BacktestRead,
@@ -130,8 +136,7 @@ async def _attribution(asked: Book | Run) -> Parts:
         asked.session,
         asked.market,
         asked.portfolio,
-        period=asked.period,
-        benchmark=asked.benchmark,
+        AttributionAsked(period=asked.period, benchmark=asked.benchmark),
         now=asked.now,
     )
 

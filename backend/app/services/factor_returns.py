@@ -10,7 +10,7 @@ from app.market_data.snapshot import MarketSnapshot
 from app.quant import periods
 from app.quant.attribution.factor_returns import FactorReturns, premia
 from app.quant.attribution.factor_returns import Premium as FoundPremium
-from app.quant.definitions.attribution import FACTOR_RETURNS
+from app.quant.definitions.factor_returns import DEFINITIONS
 from app.quant.measured import Measured, Missing, number
 from app.quant.periods import Period
 from app.quant.returns import growth
@@ -48,7 +48,7 @@ async def read(
         series=_series(found, limit, offset),
         reasons={} if days else dict.fromkeys(("start", "end"), NO_FACTOR_RETURNS.reason),
         trace=Trace.of(
-            FACTOR_RETURNS,
+            DEFINITIONS,
             inputs={"factors": list(found.names)},
             data_version=market.data_version,
             command=f"etftrader factors returns --market {market.code} --period {period}",

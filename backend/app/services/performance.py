@@ -1,7 +1,5 @@
 """How a portfolio did over a period, alone and against a benchmark."""
 
-import asyncio
-from collections import OrderedDict
 from datetime import datetime
 from typing import Any
 
@@ -51,28 +49,13 @@ async def measure(
         benchmark=asked.benchmark or benchmark_of(market, settings),
         command=f"performance {portfolio.id}",
     )
-    traded = _traded(market, lived, stretch, await _book(market, lived))
+    traded = _traded(market, lived, stretch, await books_over_time.of_portfolio(market, lived))
     closes = Closes([day.cash for day in stretch.days], [day.carried for day in stretch.days])
     return PerformanceRead.model_construct(
         None,
         **period_fields(market, portfolio, stretch, now),
         **figures(subject, traded, closes),
     )
-
-
-async def _book(market: MarketSnapshot, lived: History) -> BookOverTime:
-    """What was held, made once for a history that is remembered."""
-    found = _books.get(id(lived))
-    if found is None:
-        book = await asyncio.to_thread(books_over_time.of_history, market, lived)
-        found = _books[id(lived)] = lived, book
-        while len(_books) > history.REMEMBERED:
-            _books.popitem(last=False)
-    return found[1]
-
-
-_books: OrderedDict[int, tuple[History, BookOverTime]] = OrderedDict()
-"""By the identity of the history, which is held so that no other can have it."""
 
 
 def _traded(market: MarketSnapshot, lived: History, stretch: Stretch, book: BookOverTime) -> Traded:

@@ -15,7 +15,7 @@ from app.market_data.snapshot import MarketSnapshot
 from app.models import Backtest, Portfolio
 from app.quant.attribution import regression
 from app.quant.attribution.regression import Coefficient, Regression, Rolling
-from app.quant.definitions.attribution import REGRESSION
+from app.quant.definitions.regression import DEFINITIONS
 from app.quant.measured import Missing, number
 from app.quant.panel import DateArray, FloatArray
 from app.schemas.regression import (
@@ -210,5 +210,5 @@ def _trace(market: MarketSnapshot, subject: Subject, published: Published) -> Tr
         "published_until": str(published.until),
     }
     return Trace.of(
-        REGRESSION, inputs=inputs, data_version=market.data_version, command=subject.command
+        DEFINITIONS, inputs=inputs, data_version=market.data_version, command=subject.command
     )

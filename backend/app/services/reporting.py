@@ -17,6 +17,7 @@ from app.quant.performance import ROLLING_WINDOW
 from app.quant.periods import Period
 from app.quant.returns import growth
 from app.quant.risk.replays import CRISES, Crisis
+from app.schemas.attribution import AttributionAsked
 from app.schemas.data import MarketStatus
 from app.schemas.performance import FiguresRead, PerformancePoint
 from app.schemas.performance_asked import PerformanceAsked
@@ -55,10 +56,9 @@ async def of_portfolio(
     stretch = history.stretch(lived, period)
     asked = PerformanceAsked(period=period, benchmark=benchmark, window=_window(len(stretch.days)))
     measured = await performance.measure(session, market, portfolio, asked, now=now)
-    parts = await attribution.attribute(
-        session, market, portfolio, period=period, benchmark=benchmark, now=now
-    )
-    book = books_over_time.of_history(market, lived)
+    wanted = AttributionAsked(period=period, benchmark=benchmark)
+    parts = await attribution.attribute(session, market, portfolio, wanted, now=now)
+    book = await books_over_time.of_portfolio(market, lived)
     return PortfolioFindings.model_construct(
         name=portfolio.name,
         performance=measured,

@@ -118,10 +118,9 @@ async def test_a_portfolio_is_told_by_position_factor_and_class(
     held = point["market"] + point["unscored"] + point["cash"]
     assert held == pytest.approx(1.0)
     assert found["trace"]["command"] == (
-        f"etftrader performance {portfolio_id} --attribution --period ALL "
-        "--benchmark AAA:0.7,BBB:0.3"
+        f"etftrader performance {portfolio_id} --attribution --benchmark AAA:0.7,BBB:0.3"
     )
-    assert found["trace"]["figures"]["allocation"]["source"]
+    assert found["trace"]["figures"]["asset_classes.allocation"]["source"]
 
 
 async def test_the_default_benchmark_is_the_portfolios_own(
@@ -173,8 +172,32 @@ async def test_a_backtest_is_told_likewise(client: httpx2.AsyncClient) -> None:
     assert found["cash"] > 0.0 > found["costs"]
     assert (found["start"], found["end"]) == (run["first_session"], run["last_session"])
     assert found["data_version"] == run["data_version"]
-    assert found["trace"]["command"].startswith(f"etftrader backtest attribution {run['id']}")
+    assert found["trace"]["command"].startswith(
+        f"etftrader performance --backtest {run['id']} --attribution"
+    )
     assert found == await get(client, path, benchmark="AAA:0.5,CCC:0.5")
+
+
+async def test_a_part_of_a_life_begins_and_ends_where_it_is_told_to(
+    client: httpx2.AsyncClient, resources: Resources, market: MarketSnapshot
+) -> None:
+    run = await asked(client, start="2025-05-05")
+    portfolio_id = await replayed(resources, market, "2025-05-05")
+    days = {"start": "2025-05-30", "end": "2025-06-13"}
+    paths = {
+        f"/api/performance/{portfolio_id}": "",
+        f"/api/backtests/{run['id']}": "/performance",
+    }
+    for path, suffix in paths.items():
+        found = await get(client, f"{path}/attribution", benchmark="BBB", **days)
+        measured = await get(client, path + suffix, **days)
+
+        require_parts_add_up(found)
+        assert found["total"] == pytest.approx(measured["metrics"]["total_return"], abs=1e-12)
+        assert (found["start"], found["end"], found["period"]) == (*days.values(), None)
+        assert len(found["factors"]["exposures"]) == 10
+        response = await client.get(f"{path}/attribution", params={**days, "period": "1M"})
+        assert response.status_code == 422
 
 
 @pytest.mark.parametrize(

@@ -61,13 +61,14 @@ def test_published_factors_are_imported_and_regressed_on(
 def test_a_trace_names_a_command_that_gives_the_same_answer(etftrader: Installation) -> None:
     run = etftrader.json("backtest", "run", *RULES, "--market", "us", "--benchmark", "BBB")
     number = str(run["id"])
-    found = etftrader.json("backtest", "attribution", number, "--benchmark", "AAA:0.6,BBB:0.4")
+    told_of = ("performance", "--backtest", number, "--attribution")
+    found = etftrader.json(*told_of, "--benchmark", "AAA:0.6,BBB:0.4")
 
     again = found["trace"]["command"].split()
     assert again[0] == "etftrader"
     assert etftrader.json(*again[1:]) == found
     path = f"/api/backtests/{number}/attribution?benchmark=AAA:0.6,BBB:0.4"
     assert etftrader.api(path)[path] == found
-    told = " ".join(etftrader("backtest", "attribution", number).stdout.split())
+    told = " ".join(etftrader(*told_of).stdout.split())
     for words in ("by position", "By factor", "By asset class, against BBB 100%", "selection"):
         assert words in told, words

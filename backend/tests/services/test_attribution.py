@@ -7,7 +7,7 @@ from app.bootstrap import Resources
 from app.market_data.snapshot import MarketSnapshot
 from app.models import EntryKind, Portfolio
 from app.quant.periods import Period
-from app.schemas.attribution import AttributionRead
+from app.schemas.attribution import AttributionAsked, AttributionRead
 from app.schemas.performance_asked import PerformanceAsked
 from app.services import attribution, performance
 from app.services.entry import Entry
@@ -30,7 +30,9 @@ async def attributed(
     portfolio: Portfolio,
     period: Period = Period.ALL,
 ) -> AttributionRead:
-    return await attribution.attribute(session, market, portfolio, period=period, now=NOW)
+    return await attribution.attribute(
+        session, market, portfolio, AttributionAsked(period=period), now=NOW
+    )
 
 
 def parts_of(answer: AttributionRead) -> dict[str, float]:
