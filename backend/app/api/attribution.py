@@ -2,25 +2,31 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 
-from app.api.deps import MAX_ID, PortfolioDep, ResourcesDep, SessionDep
+from app.api.deps import MAX_ID, IdempotencyKeyHeader, PortfolioDep, ResourcesDep, SessionDep
 from app.api.errors import problems
+from app.api.transaction import Transaction
 from app.core.clock import utc_now
 from app.schemas.attribution import (
     AttributionAsked,
     AttributionRead,
     BacktestAttributionRead,
 )
-from app.schemas.regression import PortfolioRegressionAsked, RegressionAsked, RegressionRead
+from app.schemas.regression import (
+    RegressionAsked,
+    RegressionRead,
+    SeriesRegressionIn,
+    SeriesRegressionRead,
+)
 from app.services import attribution, backtest_runs, regression
 
-router = APIRouter(tags=["attribution"])
+router = APIRouter(tags=["attribution"], route_class=Transaction)
 
 BacktestId = Annotated[int, Path(ge=1, le=MAX_ID, description="A backtest's `id`", examples=[1])]
 
 
-@router.get("/api/performance/{portfolio_id}/attribution", responses=problems(404, 409))
+@router.get("/api/performance/{portfolio_id:id}/attribution", responses=problems(404, 409))
 async def of_portfolio(
     portfolio: PortfolioDep,
     session: SessionDep,
@@ -49,16 +55,16 @@ async def of_backtest(
     return await attribution.attribute_backtest(market, run, asked, now=utc_now())
 
 
-@router.get("/api/performance/{portfolio_id}/regression", responses=problems(404, 409))
+@router.get("/api/performance/{portfolio_id:id}/regression", responses=problems(404, 409))
 async def regression_of_portfolio(
     portfolio: PortfolioDep,
     session: SessionDep,
     resources: ResourcesDep,
-    asked: Annotated[PortfolioRegressionAsked, Query()],
+    asked: Annotated[RegressionAsked, Query()],
 ) -> RegressionRead:
     """What a portfolio's returns load on: alpha and loadings on published daily factors."""
     market = await resources.market_data.snapshot(session, portfolio.market)
-    return await regression.of_portfolio(session, market, portfolio, asked=asked, now=utc_now())
+    return await regression.of_portfolio(session, market, portfolio, asked, now=utc_now())
 
 
 @router.get("/api/backtests/{backtest_id:id}/regression", responses=problems(404, 409))
@@ -71,4 +77,19 @@ async def regression_of_backtest(
     """What a run's returns load on: alpha and loadings on published daily factors."""
     run = await backtest_runs.found(session, resources.owner_id, backtest_id)
     market = await resources.market_data.snapshot(session, run.market)
-    return await regression.of_backtest(session, market, run, asked=asked, now=utc_now())
+    return await regression.of_backtest(session, market, run, asked, now=utc_now())
+
+
+@router.post(
+    "/api/performance/series/regression",
+    response_model=SeriesRegressionRead,
+    responses=problems(404, 409),
+)
+async def regression_of_series(
+    series: SeriesRegressionIn,
+    session: SessionDep,
+    idempotency_key: IdempotencyKeyHeader = None,  # noqa: ARG001 - read by Transaction
+) -> Response:
+    """The same of a series that is sent along: dates, and daily values or returns."""
+    answer = await regression.of_series(session, series)
+    return Response(answer.model_dump_json(), media_type="application/json")

@@ -13,7 +13,7 @@ from app.quant.periods import Period
 from app.schemas.factor import LatestScores, ScoreHistory
 from app.schemas.factor_return import FactorReturnsRead
 from app.schemas.recommendation import Recommendations
-from app.schemas.regression import EtfRegressionAsked, RegressionRead
+from app.schemas.regression import RegressionAsked, RegressionRead
 from app.schemas.settings import OptimizerName, default_settings
 from app.services import factor_returns, freshness, recommending, regression, scoring
 
@@ -94,10 +94,10 @@ async def regression_of_one_etf(
     ticker: TickerPath,
     market: MarketDep,
     session: SessionDep,
-    asked: Annotated[EtfRegressionAsked, Query()],
+    asked: Annotated[RegressionAsked, Query()],
 ) -> RegressionRead:
     """Is this momentum fund really momentum? Its loadings on published daily factors."""
-    return await regression.of_etf(session, market, ticker.upper(), asked=asked, now=utc_now())
+    return await regression.of_etf(session, market, ticker.upper(), asked, now=utc_now())
 
 
 @router.get("/{ticker}", responses=problems(404, 409))

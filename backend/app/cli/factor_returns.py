@@ -8,16 +8,18 @@ import typer
 
 from app.cli.asking import given, typed
 from app.cli.output import describe, percent, print_json, print_line, print_reasons, print_table
+from app.cli.performance import EndOption, FileOption, PeriodOption, StartOption
+from app.cli.performance_files import columns_of
 from app.cli.runtime import MAX_ID, Context, JsonOption, MarketOption, run
 from app.quant.periods import Period
 from app.schemas.base import Input, Ticker
 from app.schemas.factor_return import FactorReturnsRead
 from app.schemas.regression import (
     SIX,
-    EtfRegressionAsked,
-    PortfolioRegressionAsked,
+    Regressed,
     RegressionAsked,
     RegressionRead,
+    SeriesRegressionIn,
 )
 from app.services import backtest_runs, regression
 from app.services import factor_returns as returning
@@ -85,19 +87,16 @@ def regress(
     backtest: Annotated[
         int | None, typer.Option(min=1, max=MAX_ID, metavar="ID", help="A backtest instead.")
     ] = None,
+    file: FileOption = None,
     factors: Annotated[
         str, typer.Option(metavar="NAMES", help="Of mkt_rf, smb, hml, rmw, cma, mom, qmj, bab.")
     ] = SIX,
     window: Annotated[
         int | None, typer.Option(metavar="SESSIONS", help="Of rolling regressions: 63 to 2520.")
     ] = None,
-    period: Annotated[Period | None, typer.Option(help="Of a portfolio.")] = None,
-    start: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Of an ETF: the first session.")
-    ] = None,
-    end: Annotated[
-        str | None, typer.Option(metavar="DATE", help="Of an ETF: the last session.")
-    ] = None,
+    period: PeriodOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
     market: MarketOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -105,60 +104,59 @@ def regress(
 
     'etftrader data import --published-factors FILE' brings the factors.
     """
-    if sum(each is not None for each in (ticker, portfolio, backtest)) != 1:
-        raise typer.BadParameter("name a ticker, or a --portfolio, or a --backtest")
-    if period is not None and portfolio is None:
-        raise typer.BadParameter("is of a portfolio", param_hint="--period")
-    if (start or end) and ticker is None:
-        raise typer.BadParameter("are of a ticker", param_hint="--start and --end")
+    if sum(each is not None for each in (ticker, portfolio, backtest, file)) != 1:
+        raise typer.BadParameter("name one: a ticker, --portfolio, --backtest or --file")
+    if market is not None and ticker is None:
+        raise typer.BadParameter("is of a ticker", param_hint="--market")
     options = typed(factors=factors, window=window, period=period, start=start, end=end)
-    ask: Callable[[Context], Awaitable[RegressionRead]]
-    if portfolio is not None:
-        ask = partial(
-            _of_portfolio, portfolio_id=portfolio, asked=given(PortfolioRegressionAsked, options)
-        )
-    elif backtest is not None:
-        ask = partial(_of_backtest, backtest_id=backtest, asked=given(RegressionAsked, options))
+    ask: Callable[[Context], Awaitable[Regressed]]
+    if file is not None:
+        ask = partial(_of_series, series=given(SeriesRegressionIn, options | columns_of(file)))
     else:
-        named = given(OneEtf, {"ticker": ticker}).ticker
-        wanted = given(EtfRegressionAsked, options)
-        ask = partial(_of_etf, market=market, ticker=named, asked=wanted)
+        asked = given(RegressionAsked, options)
+        if portfolio is not None:
+            ask = partial(_of_portfolio, portfolio_id=portfolio, asked=asked)
+        elif backtest is not None:
+            ask = partial(_of_backtest, backtest_id=backtest, asked=asked)
+        else:
+            named = given(OneEtf, {"ticker": ticker}).ticker
+            ask = partial(_of_etf, market=market, ticker=named, asked=asked)
     _show(run(ask), json=json)
 
 
+async def _of_series(context: Context, *, series: SeriesRegressionIn) -> Regressed:
+    return await regression.of_series(context.session, series)
+
+
 async def _of_etf(
-    context: Context, *, market: str | None, ticker: str, asked: EtfRegressionAsked
-) -> RegressionRead:
-    return await regression.of_etf(
-        context.session, await context.market(market), ticker, asked=asked, now=context.now
-    )
+    context: Context, *, market: str | None, ticker: str, asked: RegressionAsked
+) -> Regressed:
+    found = await context.market(market)
+    return await regression.of_etf(context.session, found, ticker, asked, now=context.now)
 
 
 async def _of_portfolio(
-    context: Context, *, portfolio_id: int, asked: PortfolioRegressionAsked
-) -> RegressionRead:
+    context: Context, *, portfolio_id: int, asked: RegressionAsked
+) -> Regressed:
     found = await context.portfolio(portfolio_id)
-    return await regression.of_portfolio(
-        context.session, await context.market_of(found), found, asked=asked, now=context.now
-    )
+    market = await context.market_of(found)
+    return await regression.of_portfolio(context.session, market, found, asked, now=context.now)
 
 
-async def _of_backtest(
-    context: Context, backtest_id: int, asked: RegressionAsked
-) -> RegressionRead:
+async def _of_backtest(context: Context, *, backtest_id: int, asked: RegressionAsked) -> Regressed:
     found = await backtest_runs.found(context.session, context.resources.owner_id, backtest_id)
-    return await regression.of_backtest(
-        context.session, await context.market(found.market), found, asked=asked, now=context.now
-    )
+    market = await context.market(found.market)
+    return await regression.of_backtest(context.session, market, found, asked, now=context.now)
 
 
-def _show(found: RegressionRead, *, json: bool) -> None:
+def _show(found: Regressed, *, json: bool) -> None:
     if json:
         print_json(found)
         return
+    about = f" ({describe(found)})" if isinstance(found, RegressionRead) else ""
     print_line(
         f"{found.subject}: {found.observations} sessions, {found.start or '-'} to "
-        f"{found.end or '-'} ({describe(found)})"
+        f"{found.end or '-'}{about}"
     )
     if found.alpha is not None:
         print_table(

@@ -1,43 +1,23 @@
 """What made a return: parts that add up to it. What has no value is null, with its reason."""
 
 from datetime import date
-from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from app.quant.periods import Period
-from app.schemas.base import Day, Input, Output
+from app.schemas.base import Output
 from app.schemas.blend import BlendPart, BlendText
 from app.schemas.market import AsOf
 from app.schemas.performance import PeriodRead, Reasons, SpanRead
-from app.schemas.settings import Lax
+from app.schemas.performance_asked import SpanAsked
 from app.schemas.trace import Trace
 
 
-class AttributionAsked(Input):
-    """Without `start` the period counts back from `end`, and that from the last close.
+class AttributionAsked(SpanAsked):
+    """`benchmark` is what asset classes are held against, its weights restored every session; left
+    out: its own, or the market's."""
 
-    `benchmark` is what asset classes are held against, its weights restored every session; left
-    out: its own, or the market's.
-    """
-
-    period: Annotated[Period | None, Lax] = Field(
-        None, description="Left out: the whole life, or from `start` on", examples=["1Y"]
-    )
-    start: Annotated[Day, Lax] | None = Field(
-        None, description="The close to begin at, or the last before it"
-    )
-    end: Annotated[Day, Lax] | None = Field(None, description="Left out: the last close")
     benchmark: BlendText | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if self.start is not None and self.period is not None:
-            raise ValueError("give either period or start")
-        if self.start is not None and self.end is not None and self.end <= self.start:
-            raise ValueError("end must be after start")
-        return self
 
     @property
     def options(self) -> str:

@@ -19,7 +19,7 @@ LONGEST_SERIES = 20_000
 DEFAULT_RATE: float = PortfolioSettings.model_fields["risk_free_rate"].default
 
 
-class PerformanceAsked(Input):
+class SpanAsked(Input):
     """Without `start` the period counts back from `end`, and that from the last value."""
 
     period: Annotated[Period | None, Lax] = Field(
@@ -29,13 +29,6 @@ class PerformanceAsked(Input):
         None, description="The close to begin at, or the last before it"
     )
     end: Annotated[Day, Lax] | None = Field(None, description="Left out: the last close")
-    benchmark: BlendText | None = None
-    rebalanced: Annotated[Rebalanced, Lax] = Field(
-        Rebalanced.MONTHLY, description="When a blend is put back to its weights"
-    )
-    window: Annotated[int, Lax, Field(ge=5, le=1260)] = Field(
-        ROLLING_WINDOW, description="Sessions of the rolling figures"
-    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -46,12 +39,24 @@ class PerformanceAsked(Input):
         return self
 
 
+class PerformanceAsked(SpanAsked):
+    """Of which stretch, against what, and over how many sessions the rolling figures are."""
+
+    benchmark: BlendText | None = None
+    rebalanced: Annotated[Rebalanced, Lax] = Field(
+        Rebalanced.MONTHLY, description="When a blend is put back to its weights"
+    )
+    window: Annotated[int, Lax, Field(ge=5, le=1260)] = Field(
+        ROLLING_WINDOW, description="Sessions of the rolling figures"
+    )
+
+
 Value = Annotated[Decimal, *exactly(18, 6, gt=0)]
 Paid = Annotated[Decimal, *exactly(18, 6)]
 Return = Annotated[Number, Field(ge=-1, le=1000)]
 
 
-class SeriesIn(PerformanceAsked):
+class SeriesGiven(Input):
     """Daily closes of anything, with what was paid in or out, or its daily returns.
 
     With `values` the first date is where it begins. Each of the `returns` ended on its date; the
@@ -68,10 +73,6 @@ class SeriesIn(PerformanceAsked):
         None,
         description="Paid in (positive) or out, one for each of the values, at the start of the "
         "session that ends with it; the first is zero, for its value is where it begins",
-    )
-    risk_free_rate: Annotated[Number, Field(ge=0, le=1)] = Field(DEFAULT_RATE, description="Yearly")
-    market: MarketName | None = Field(
-        None, description="Of the benchmark; left out: `us` once it has data, `demo` until then."
     )
 
     @model_validator(mode="after")
@@ -90,6 +91,15 @@ class SeriesIn(PerformanceAsked):
             if self.flows[0]:
                 raise ValueError("the first flow must be zero: the first value is the beginning")
         return self
+
+
+class SeriesIn(PerformanceAsked, SeriesGiven):
+    """A series, and how its performance is asked for."""
+
+    risk_free_rate: Annotated[Number, Field(ge=0, le=1)] = Field(DEFAULT_RATE, description="Yearly")
+    market: MarketName | None = Field(
+        None, description="Of the benchmark; left out: `us` once it has data, `demo` until then."
+    )
 
 
 MOST_DAYS_BETWEEN = 4

@@ -1,16 +1,16 @@
 """Regressions of daily returns on published factors."""
 
 from datetime import date
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints
 
 from app.market_data.factor_files import PUBLISHED
 from app.quant.attribution.regression import FEWEST, WINDOW
-from app.quant.periods import Period
-from app.schemas.base import Day, Input, Output
+from app.schemas.base import Output
 from app.schemas.market import AsOf
 from app.schemas.performance import Reasons
+from app.schemas.performance_asked import SeriesGiven, SpanAsked
 from app.schemas.settings import Lax
 from app.schemas.trace import Trace
 
@@ -36,8 +36,8 @@ FactorNames = Annotated[
 ]
 
 
-class RegressionAsked(Input):
-    """Which factors, and how many sessions a rolling regression is of."""
+class RegressionAsked(SpanAsked):
+    """Of which stretch, on which factors, and how many sessions a rolling regression is of."""
 
     factors: FactorNames = SIX
     window: Annotated[int, Lax, Field(ge=FEWEST, le=2520, description="Of rolling regressions")] = (
@@ -48,22 +48,17 @@ class RegressionAsked(Input):
     def names(self) -> tuple[str, ...]:
         return tuple(self.factors.split(","))
 
+    @property
+    def options(self) -> str:
+        """As they are typed, those left out too: defaults may change."""
+        values = self.model_dump(
+            mode="json", include=set(RegressionAsked.model_fields), exclude_none=True
+        )
+        return "".join(f" --{name} {value}" for name, value in values.items())
 
-class PortfolioRegressionAsked(RegressionAsked):
-    period: Annotated[Period, Lax] = Field(
-        Period.ALL, description="Counted back from the last close; ALL is the whole life"
-    )
 
-
-class EtfRegressionAsked(RegressionAsked):
-    start: Annotated[Day, Lax] | None = Field(None, description="The first session; left out: all")
-    end: Annotated[Day, Lax] | None = Field(None, description="The last session; left out: all")
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.start is not None and self.end is not None and self.end < self.start:
-            raise ValueError("end must not be before start")
-        return self
+class SeriesRegressionIn(RegressionAsked, SeriesGiven):
+    """A series, and how it is regressed."""
 
 
 class Estimate(Output):
@@ -93,14 +88,15 @@ class RollingPoint(Output):
     loadings: dict[str, RollingEstimate]
 
 
-class RegressionRead(AsOf):
+class Regressed(Output):
     """Daily returns over the risk-free rate, regressed on published factors.
 
     The factors are as published last, not as they were known then: publishers restate them.
     """
 
     subject: str = Field(
-        description="What the returns are of", examples=["MTUM", "portfolio 1", "backtest 1"]
+        description="What the returns are of",
+        examples=["MTUM", "portfolio 1", "backtest 1", "series"],
     )
     factors: list[str]
     start: date | None = Field(description="The first session with a return and all factors")
@@ -118,3 +114,11 @@ class RegressionRead(AsOf):
     rolling: list[RollingPoint] | None = Field(description="Every 21 sessions, oldest first")
     reasons: Reasons
     trace: Trace
+
+
+class RegressionRead(AsOf, Regressed):
+    """Of a portfolio, a backtest or an ETF."""
+
+
+class SeriesRegressionRead(Regressed):
+    """Of a series that was sent along."""

@@ -1,10 +1,11 @@
-"""What a portfolio, a backtest or an ETF loads on: its returns on published daily factors."""
+"""What a portfolio, a backtest, an ETF or a series loads on: its returns on published factors."""
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,24 +14,26 @@ from app.core import calendar
 from app.core.errors import NotFound
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Backtest, Portfolio
+from app.quant import periods
 from app.quant.attribution import regression
 from app.quant.attribution.regression import Coefficient, Regression, Rolling
 from app.quant.definitions.regression import DEFINITIONS
 from app.quant.measured import Missing, number
 from app.quant.panel import DateArray, FloatArray
+from app.quant.periods import Period, Window
 from app.schemas.regression import (
     Estimate,
-    EtfRegressionAsked,
-    PortfolioRegressionAsked,
     RegressionAsked,
     RegressionRead,
     RollingEstimate,
     RollingPoint,
+    SeriesRegressionIn,
+    SeriesRegressionRead,
 )
 from app.schemas.trace import Trace
 from app.services import blends, freshness, history, published_factors
 from app.services.backtest_answers import returns_of
-from app.services.published_factors import Published
+from app.services.series_performance import track_of
 
 ESTIMATED = (
     *("lags", "alpha", "loadings", "r_squared", "adjusted_r_squared", "residual_volatility"),
@@ -45,74 +48,104 @@ class Subject:
     sessions: DateArray
     returns: FloatArray
     command: str
+    data_version: UUID | None
 
 
 async def of_portfolio(
     session: AsyncSession,
     market: MarketSnapshot,
     portfolio: Portfolio,
+    asked: RegressionAsked,
     *,
-    asked: PortfolioRegressionAsked,
     now: datetime,
 ) -> RegressionRead:
-    """A portfolio's time-weighted returns in a period. Raises `NoPublishedFactors`."""
-    stretch = history.stretch(await history.read(session, market, portfolio), asked.period)
-    command = f"etftrader factors regression --portfolio {portfolio.id}{_options(asked)}"
-    subject = Subject(f"portfolio {portfolio.id}", stretch.dates[1:], stretch.returns, command)
-    return await of_subject(session, market, subject, asked, now=now)
+    """A portfolio's time-weighted returns. Raises `NoPublishedFactors` and EmptyPeriod."""
+    lived = await history.read(session, market, portfolio)
+    stretch = history.stretch(lived, asked.period or Period.ALL, start=asked.start, end=asked.end)
+    subject = Subject(
+        name=f"portfolio {portfolio.id}",
+        sessions=stretch.dates[1:],
+        returns=stretch.returns,
+        command=f"--portfolio {portfolio.id}",
+        data_version=market.data_version,
+    )
+    found = await of_subject(session, subject, asked)
+    return RegressionRead(**freshness.as_of(market, now), **found)
 
 
 async def of_backtest(
     session: AsyncSession,
     market: MarketSnapshot,
     run: Backtest,
-    *,
     asked: RegressionAsked,
+    *,
     now: datetime,
 ) -> RegressionRead:
-    """The kept returns of a run. Raises `NoPublishedFactors`."""
+    """The kept returns of a run. Raises `NoPublishedFactors` and EmptyPeriod."""
     days = calendar.sessions(run.first_session, run.last_session)
-    command = f"etftrader factors regression --backtest {run.id}{_options(asked)}"
-    subject = Subject(f"backtest {run.id}", days[1:], returns_of(run), command)
-    return await of_subject(session, market, subject, asked, now=now)
+    window = _window(days, asked)
+    subject = Subject(
+        name=f"backtest {run.id}",
+        sessions=days[window.first + 1 : window.end],
+        returns=returns_of(run)[window.first : window.end - 1],
+        command=f"--backtest {run.id}",
+        data_version=run.data_version,
+    )
+    found = await of_subject(session, subject, asked)
+    return RegressionRead(**freshness.as_of(market, now), **found)
 
 
 async def of_etf(
     session: AsyncSession,
     market: MarketSnapshot,
     ticker: str,
-    *,
-    asked: EtfRegressionAsked,
-    now: datetime,
-) -> RegressionRead:
-    """The returns of an ETF in the sessions from `start` to `end`, of all where they are None.
-
-    Raises `NotFound` for a ticker that the market does not have and `NoPublishedFactors`.
-    """
-    if ticker not in market.row_of:
-        raise NotFound("ETF in this market")
-    days = market.panel.sessions
-    first = (
-        0 if asked.start is None else int(np.searchsorted(days, np.datetime64(asked.start, "D")))
-    )
-    last = len(days) if asked.end is None else market.column(asked.end) + 1
-    days = days[first : max(last, first)]
-    row = np.array([market.row_of[ticker]], np.int64)
-    returns = await asyncio.to_thread(blends.returns_of, market, row, days)
-    command = f"etftrader factors regression {ticker} --market {market.code}{_options(asked)}"
-    subject = Subject(ticker, days, returns[:, 0], command)
-    return await of_subject(session, market, subject, asked, now=now)
-
-
-async def of_subject(
-    session: AsyncSession,
-    market: MarketSnapshot,
-    subject: Subject,
     asked: RegressionAsked,
     *,
     now: datetime,
 ) -> RegressionRead:
-    """Any daily returns. Raises `NoPublishedFactors`."""
+    """The returns of an ETF, dividends included. Raises `NoPublishedFactors`, EmptyPeriod, and
+    `NotFound` for a ticker that the market does not have."""
+    if ticker not in market.row_of:
+        raise NotFound("ETF in this market")
+    window = _window(market.panel.sessions, asked)
+    days = market.panel.sessions[window.first + 1 : window.end]
+    row = np.array([market.row_of[ticker]], np.int64)
+    returns = await asyncio.to_thread(blends.returns_of, market, row, days)
+    subject = Subject(
+        name=ticker,
+        sessions=days,
+        returns=returns[:, 0],
+        command=f"{ticker} --market {market.code}",
+        data_version=market.data_version,
+    )
+    found = await of_subject(session, subject, asked)
+    return RegressionRead(**freshness.as_of(market, now), **found)
+
+
+async def of_series(session: AsyncSession, series: SeriesRegressionIn) -> SeriesRegressionRead:
+    """The returns of a series that is sent along. Raises `NoPublishedFactors` and EmptyPeriod."""
+    whole = track_of(series)
+    track = whole.within(_window(whole.dates, series))
+    subject = Subject(
+        name=series.name or "series",
+        sessions=track.dates[1:],
+        returns=track.returns,
+        command="--file FILE.csv",
+        data_version=None,
+    )
+    return SeriesRegressionRead(**await of_subject(session, subject, series))
+
+
+def _window(days: DateArray, asked: RegressionAsked) -> Window:
+    return periods.between(
+        days, start=asked.start, end=asked.end, period=asked.period or Period.ALL
+    )
+
+
+async def of_subject(
+    session: AsyncSession, subject: Subject, asked: RegressionAsked
+) -> dict[str, Any]:
+    """The fields of `schemas.regression.Regressed`. Raises `NoPublishedFactors`."""
     known = np.isfinite(subject.returns)
     days, returns = subject.sessions[known], subject.returns[known]
     # A day without a return lies on no session: it asks for nothing.
@@ -130,25 +163,26 @@ async def of_subject(
         )
     )
     used = days[mine].tolist()
-    return RegressionRead(
-        **freshness.as_of(market, now),
-        subject=subject.name,
-        factors=list(asked.names),
-        start=used[0] if used else None,
-        end=used[-1] if used else None,
-        published_until=published.until,
-        observations=len(used),
-        unmatched=len(days) - len(used),
-        window=asked.window,
+    return {
+        "subject": subject.name,
+        "factors": list(asked.names),
+        "start": used[0] if used else None,
+        "end": used[-1] if used else None,
+        "published_until": published.until,
+        "observations": len(used),
+        "unmatched": len(days) - len(used),
+        "window": asked.window,
         **_fields(*found, asked.names),
-        trace=_trace(market, subject, published),
-    )
-
-
-def _options(asked: RegressionAsked) -> str:
-    """As they are typed, those left out too: defaults may change."""
-    values = asked.model_dump(mode="json", exclude_none=True)
-    return "".join(f" --{name} {value}" for name, value in sorted(values.items()))
+        "trace": Trace.of(
+            DEFINITIONS,
+            inputs={
+                "risk_free": "rf, as published with the factors",
+                "published_until": str(published.until),
+            },
+            data_version=subject.data_version,
+            command=f"etftrader factors regression {subject.command}{asked.options}",
+        ),
+    }
 
 
 def _fields(
@@ -202,13 +236,3 @@ def _points(found: Rolling, names: Sequence[str]) -> list[RollingPoint]:
         )
         for end, alpha, row in zip(found.ends.tolist(), found.alphas.tolist(), table, strict=True)
     ]
-
-
-def _trace(market: MarketSnapshot, subject: Subject, published: Published) -> Trace:
-    inputs = {
-        "risk_free": "rf, as published with the factors",
-        "published_until": str(published.until),
-    }
-    return Trace.of(
-        DEFINITIONS, inputs=inputs, data_version=market.data_version, command=subject.command
-    )

@@ -15,7 +15,7 @@ from app.quant.statistics import day_of
 from app.quant.track import Money, Track
 from app.schemas.market import AsOf
 from app.schemas.performance import SeriesPerformanceRead
-from app.schemas.performance_asked import SeriesIn
+from app.schemas.performance_asked import SeriesGiven, SeriesIn
 from app.services import benchmarks, freshness
 from app.services.performance_answers import Closes, Subject, figures
 
@@ -55,7 +55,7 @@ def measure(
     )
 
 
-def track_of(series: SeriesIn) -> Track:
+def track_of(series: SeriesGiven) -> Track:
     dates = np.array(series.dates, "datetime64[D]")
     if series.returns is not None:
         before = np.datetime64(_day_before(series.dates[0]), "D")

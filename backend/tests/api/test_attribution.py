@@ -288,7 +288,7 @@ async def test_an_etf_is_regressed_on_published_factors(
     assert set(found["rolling"][0]["loadings"]) == {"mkt_rf", "mom"}
     short = await get(client, "/api/factors/AAA/regression", factors="mkt_rf", start="2025-06-02")
     assert short["alpha"] is None
-    assert short["reasons"]["alpha"] == "18 sessions with returns of both; 63 are needed"
+    assert short["reasons"]["alpha"] == "17 sessions with returns of both; 63 are needed"
 
 
 @pytest.mark.usefixtures("published")
@@ -308,6 +308,31 @@ async def test_portfolios_and_backtests_are_regressed_too(
         # A backtest begins with money at a close, a portfolio with its first day.
         assert found["observations"] + 2 in {len(run["curve"]) - 1, len(run["curve"])}
         assert found["trace"]["command"].startswith("etftrader factors regression --")
+
+
+@pytest.mark.usefixtures("published")
+async def test_a_series_that_is_sent_along_is_what_it_would_be_as_an_etf(
+    client: httpx2.AsyncClient, market: MarketSnapshot
+) -> None:
+    closes = market.panel.adjusted[market.row("AAA")]
+    series = {
+        "dates": [str(day) for day in market.panel.sessions],
+        "values": [f"{close:.2f}" for close in closes],
+        "factors": "mkt_rf,mom",
+        "window": 100,
+    }
+    path = "/api/performance/series/regression"
+    response = await client.post(path, json=series)
+    assert response.status_code == 200, response.text
+    sent = response.json()
+    held = await get(client, "/api/factors/AAA/regression", factors="mkt_rf,mom", window=100)
+
+    assert sent["subject"] == "series"
+    for name in ("alpha", "loadings", "r_squared", "rolling", "observations", "unmatched"):
+        assert sent[name] == held[name], name
+    assert (await client.get(path)).status_code == 405
+    wrong = await client.post(path, json=series | {"factors": "luck"})
+    assert wrong.status_code == 422
 
 
 @pytest.mark.usefixtures("published")

@@ -51,6 +51,16 @@ def test_published_factors_are_imported_and_regressed_on(
         assert etftrader.json(*command) == answers[url]
         assert answers[url]["trace"]["command"].startswith("etftrader factors regression ")
 
+    series = tmp_path / "series.csv"
+    days = list(map(str, calendar.sessions(FIRST, LATEST)))
+    returns = np.random.default_rng(1).normal(0.0, 0.01, len(days)).round(6).tolist()
+    lines = [f"{day},{each}" for day, each in zip(days, returns, strict=True)]
+    series.write_text("\n".join(["date,return", *lines]))
+    sent = etftrader.json("factors", "regression", "--file", str(series), *options)
+    body = {"dates": days, "returns": returns, "factors": "mkt_rf,mom", "window": 63}
+    path = "/api/performance/series/regression"
+    assert etftrader.request("POST", path, json=body).json() == sent
+
     told = " ".join(etftrader("factors", "regression", "AAA", *options).stdout.split())
     for words in ("alpha is per year", "Loadings over 63 sessions", "mkt_rf"):
         assert words in told, words
