@@ -169,7 +169,7 @@ class ReplayRead(Output):
 
 class ClassShockRead(Output):
     asset_class: str
-    move: float = Field(description="Of the class")
+    move: float = Field(description="Of the class: -3 standard deviations of 21 sessions")
     weight: float = Field(description="Of the portfolio in it")
     alone: float = Field(description="The portfolio's return if only this class moves")
     together: float | None = Field(description="If all positions move by their betas to it")

@@ -230,7 +230,9 @@ _SCENARIOS = {
         "Slope on a proxy", "cov(r_i, r_p) / var(r_p) over all common sessions", Unit.RATIO
     ),
     "class_shocks.alone": Definition(
-        "A class falls alone", "weight of the class * move", Unit.FRACTION
+        "A class falls alone",
+        "weight of the class * move, move = -3 sqrt(21) std of the class's mean daily return",
+        Unit.FRACTION,
     ),
     "class_shocks.together": Definition(
         "A class falls and others follow",

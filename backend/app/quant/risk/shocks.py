@@ -1,12 +1,12 @@
 """What a sudden move would cost today's positions.
 
-By asset class: the class falls by a given part. `alone`: its members fall by just that, one for
-one, and nothing else moves. `together`: every position moves by its beta to the class's index (the
-mean return of its unleveraged ETFs) times the fall; what usually moves with it does so (Kupiec,
-"Stress testing in a value at risk framework", 1998).
-By factor: the factor's return is a given number of its monthly standard deviations below zero.
-`alone`: exposure times that return; `together`: the other factors follow as they are expected to
-given this one, F_jk / F_kk times it.
+What moves, an asset class or a factor, loses `DEVIATIONS` of its monthly standard deviations: of
+the mean return of the class's unleveraged ETFs over the last 252 sessions, or of the factor's.
+
+`alone`: nothing else moves. The members of the class fall by just that, one for one; a factor costs
+exposure times its move. `together`: what usually moves with it does so (Kupiec, "Stress testing in
+a value at risk framework", 1998): every position by its beta to the class's mean return, every
+other factor j by F_jk / F_kk of the move, F the covariance of the factor returns.
 """
 
 import math
@@ -20,11 +20,7 @@ from app.quant.panel import FloatArray
 from app.quant.risk.factor_risk import FactorModel, has_exposures
 from app.quant.risk.tails import FEWEST
 
-FALL = 0.1
-"""Of an asset class, whose name is not in `FALLS`."""
-
-FALLS = {"Equity": 0.2, "Fixed Income": 0.05, "Commodity": 0.15, "Currency": 0.05}
-FACTOR_DEVIATIONS = 3.0
+DEVIATIONS = 3.0
 MONTH = 21
 
 
@@ -62,7 +58,10 @@ def by_class(
     labels = np.array(classes, dtype=object)
     found = []
     for name, index in sorted(indices.items()):
-        move = -FALLS.get(name, FALL)
+        known = index[np.isfinite(index)]
+        if len(known) < FEWEST:
+            continue
+        move = -DEVIATIONS * math.sqrt(MONTH) * float(known.std(ddof=1))
         own = float(weights[labels == name].sum())
         moves = tuple(_times(each, move) for each in _slopes(returns, index))
         found.append(
@@ -70,7 +69,7 @@ def by_class(
                 asset_class=name,
                 move=move,
                 weight=own,
-                alone=own * move,
+                alone=own * move if own else 0.0,
                 together=_effect(weights, moves),
                 moves=moves,
             )
@@ -90,7 +89,7 @@ def by_factor(weights: FloatArray, model: FactorModel) -> tuple[FactorShock, ...
     found = []
     for place, name in enumerate(model.names):
         variance = float(covariance[place, place])
-        move = -FACTOR_DEVIATIONS * math.sqrt(variance * MONTH)
+        move = -DEVIATIONS * math.sqrt(variance * MONTH)
         follow = covariance[place] / variance if variance else np.zeros(len(exposure))
         found.append(
             FactorShock(

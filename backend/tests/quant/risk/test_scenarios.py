@@ -175,11 +175,12 @@ def test_a_class_that_falls_takes_along_what_moves_with_it() -> None:
     returns = np.array([index, 0.5 * index, -0.2 * index])
     weights = np.array([0.4, 0.4, 0.2])
     [shock] = by_class(weights, ["Equity", "Equity", "Bond"], returns, {"Equity": index})
-    assert (shock.move, shock.weight) == (-0.2, pytest.approx(0.8))
-    assert shock.alone == pytest.approx(-0.16)
+    move = -3 * math.sqrt(21) * index.std(ddof=1)
+    assert (shock.move, shock.weight) == pytest.approx((move, 0.8))
+    assert shock.alone == pytest.approx(0.8 * move)
     # 0.4 x 1 + 0.4 x 0.5 - 0.2 x 0.2 = 0.56 of the fall.
-    assert shock.together == pytest.approx(-0.112)
-    assert shock.moves == pytest.approx((-0.2, -0.1, 0.04))
+    assert shock.together == pytest.approx(0.56 * move)
+    assert shock.moves == pytest.approx((move, 0.5 * move, -0.2 * move))
 
 
 def test_a_position_without_returns_beside_the_index_leaves_the_shock_unknown() -> None:
@@ -187,5 +188,5 @@ def test_a_position_without_returns_beside_the_index_leaves_the_shock_unknown() 
     young = index.copy()
     young[:200] = np.nan
     [shock] = by_class(np.array([1.0]), ["Other"], young[np.newaxis], {"Other": index})
-    assert shock.alone == pytest.approx(-0.1)
+    assert shock.alone == shock.move
     assert shock.together == Missing("52 returns beside the index; 63 are needed")
