@@ -330,10 +330,11 @@ async def test_a_series_that_is_sent_along_is_what_it_would_be_as_an_etf(
     assert sent["subject"] == "series"
     for name in ("observations", "unmatched", "lags", "start", "end"):
         assert sent[name] == held[name], name
-    assert sent["alpha"] == pytest.approx(held["alpha"], rel=1e-9)
     assert sent["r_squared"] == pytest.approx(held["r_squared"], rel=1e-9)
-    for mine, theirs in zip(sent["loadings"], held["loadings"], strict=True):
-        assert mine == pytest.approx(theirs, rel=1e-9)
+    both = zip((sent["alpha"], *sent["loadings"]), (held["alpha"], *held["loadings"]), strict=True)
+    for mine, theirs in both:
+        for figure in ("value", "error", "t", "p_value", "low", "high"):
+            assert mine[figure] == pytest.approx(theirs[figure], rel=1e-9), figure
     assert [each["end"] for each in sent["rolling"]] == [each["end"] for each in held["rolling"]]
     assert (await client.get(path)).status_code == 405
     wrong = await client.post(path, json=series | {"factors": "luck"})
