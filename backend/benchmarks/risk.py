@@ -5,8 +5,8 @@
 The real market where the folder of market data lies beside the project, else the simulated one, on
 a PostgreSQL of its own in a scratch folder. A portfolio lives through the last 500 sessions by the
 default rules with twenty names; then one server process is asked for its risk, one request at a
-time, warm. Beside it: the forecasts of all three methods over five years and their coverage, ours
-and as one writes them in pandas and scipy.
+time, warm, factor risk included. Beside it: the forecasts of all three methods over five years,
+their coverage and intervals, ours and as one writes them in pandas and scipy.
 """
 
 import argparse
@@ -61,6 +61,17 @@ async def live_through_the_past(settings: Settings) -> int:
         return opened.id
 
 
+async def until_compiled(port: int, path: str) -> None:
+    """A server that was never started before compiles what makes scores."""
+    connection = await Connection.open(port)
+    while True:
+        _, body = await connection.ask(Request("GET", path))
+        if b"still being compiled" not in body:
+            break
+        await asyncio.sleep(1.0)
+    await connection.close()
+
+
 async def ask(port: int, path: str, rounds: int) -> list[float]:
     connection = await Connection.open(port)
     taken = []
@@ -74,7 +85,9 @@ async def ask(port: int, path: str, rounds: int) -> list[float]:
 
 
 def peer(returns: FloatArray) -> None:
-    """Rolling forecasts of the three methods at two levels, and Kupiec's test of each."""
+    """Rolling forecasts of the three methods at two levels, Kupiec's test of each, and bootstrap
+    intervals of independent days."""
+    random = np.random.default_rng(1)
     series = pd.Series(returns)
     window = series.rolling(252)
     volatility = np.sqrt((series**2).ewm(alpha=0.06).mean()).shift()
@@ -92,6 +105,8 @@ def peer(returns: FloatArray) -> None:
             share = exceptions / count
             promised = stats.binom.logpmf(exceptions, count, tail)
             stats.chi2.sf(2 * (stats.binom.logpmf(exceptions, count, share) - promised), 1)
+            drawn = random.choice(returns[-252:], (500, 252))
+            np.quantile(np.quantile(drawn, tail, axis=1), [0.025, 0.975])
 
 
 def milliseconds(work: Callable[[], object], rounds: int) -> float:
@@ -111,7 +126,7 @@ def main() -> None:
     ours = milliseconds(lambda: tails(returns), options.rounds)
     theirs = milliseconds(lambda: peer(returns), options.rounds)
     print(f"{'six values at risk of 5 years, with intervals and tests':<58}{ours:8.2f} ms")
-    print(f"{'pandas and scipy, without intervals':<58}{theirs:8.2f} ms  x{theirs / ours:.1f}")
+    print(f"{'pandas and scipy, with simpler intervals':<58}{theirs:8.2f} ms  x{theirs / ours:.1f}")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         url = stack.enter_context(embedded.postgres(folder))
@@ -125,9 +140,9 @@ def main() -> None:
         environment = {"DATABASE_URL": url, "REDIS_URL": redis, "DATA_DIR": str(folder)}
         port = stack.enter_context(server("app.main:app", environment))
         path = f"/api/risk/{portfolio_id}"
-        first, *warm = asyncio.run(ask(port, path, options.rounds + 5))
-        print(f"{'GET /api/risk/{id}, the first ever':<58}{first:8.1f} ms")
-        median = statistics.median(warm[4:])
+        asyncio.run(until_compiled(port, path))
+        warm = asyncio.run(ask(port, path, options.rounds + 5))
+        median = statistics.median(warm[5:])
         print(f"{'GET /api/risk/{id}, warm':<58}{median:8.1f} ms  target {TARGET_MS:.0f} ms")
 
 
