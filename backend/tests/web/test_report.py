@@ -1,12 +1,9 @@
 """Reports: complete in themselves, for every kind of portfolio and backtest, and for any name."""
 
-import json
 import re
 import subprocess
 import sys
 from decimal import Decimal
-from html.parser import HTMLParser
-from typing import Any
 
 import httpx2
 import pytest
@@ -19,6 +16,7 @@ from tests.api.test_backtests import BODY
 from tests.app_fixtures import create_portfolio
 from tests.services.past_books import all_in, opened, session_of
 from tests.web.packed import numbers
+from tests.web.page import Page
 
 HOSTILE = '<script>alert(1)</script><img src=x onerror=alert(2)> & "Sons" </title>'
 MOST_BYTES = 6_000_000
@@ -37,62 +35,6 @@ SHARED_SECTIONS = {
 def engine() -> None:
     """As it is once the server has warmed up: before, attribution waits for it to be compiled."""
     backtest_running.load_engine()
-
-
-class Page(HTMLParser):
-    """What a browser would make of a file: its tags, its scripts and styles, its words."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.inside: dict[str, list[str]] = {"script": [], "style": [], "title": [], "text": []}
-        self._within = "text"
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag in self.inside:
-            self._within = tag
-            self.inside[tag].append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == self._within:
-            self._within = "text"
-
-    def handle_data(self, data: str) -> None:
-        if self._within == "text":
-            self.inside["text"].append(data)
-        else:
-            self.inside[self._within][-1] += data
-
-    @property
-    def ids(self) -> set[str]:
-        return {found for _, attributes in self.tags if (found := attributes.get("id"))}
-
-    @property
-    def words(self) -> str:
-        return " ".join(" ".join(self.inside["text"]).split())
-
-    @property
-    def figures(self) -> dict[str, dict[str, Any]]:
-        """The figures by their name, with their days put in place."""
-        scripts = iter(self.inside["script"])
-        found, name = {}, ""
-        for tag, attributes in self.tags:
-            if tag == "figure":
-                name = attributes.get("id") or ""
-            if tag == "script":
-                text = next(scripts)
-                if attributes.get("id") == "days":
-                    days = json.loads(text)
-                elif attributes.get("type") == "application/json" and "id" not in attributes:
-                    found[name] = json.loads(text)
-        for figure in found.values():
-            for trace in figure["data"]:
-                if isinstance(trace.get("x"), str):
-                    trace["x"] = days[int(trace["x"].removeprefix("days:"))]
-        return found
 
 
 async def report(client: httpx2.AsyncClient, path: str, **query: str) -> Page:

@@ -9,6 +9,8 @@ from app.web.figures.theme import LIGHT, framed, label
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 ROW = 24
+FEW = 4
+"""Years of which the bars would be too wide."""
 STRONGEST = 0.98
 """Quantile of the absolute returns that has the full colour: one crash does not pale the rest."""
 
@@ -65,4 +67,6 @@ def years(
     framed(figure, height=260, unit="~%")
     figure.update_layout(hovermode="x unified")
     figure.update_xaxes(type="category")
+    if len(names) <= FEW:
+        figure.update_layout(bargap=0.7)
     return figure

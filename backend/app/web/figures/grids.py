@@ -18,7 +18,7 @@ def correlations(names: Sequence[str], matrix: Sequence[Sequence[float | None]])
     cells = np.array(
         [[np.nan if each is None else each for each in row] for row in matrix], np.float64
     )
-    words = [["" if np.isnan(each) else f"{each:z.1f}" for each in row] for row in cells]
+    words = [["" if np.isnan(each) else f"{each:z.2f}" for each in row] for row in cells]
     figure = go.Figure(
         go.Heatmap(
             x=shown,
@@ -29,7 +29,7 @@ def correlations(names: Sequence[str], matrix: Sequence[Sequence[float | None]])
             colorscale=[[0.0, LIGHT.low], [0.5, LIGHT.even], [1.0, LIGHT.high]],
             text=words,
             texttemplate="%{text}" if len(shown) <= READABLE else None,
-            textfont={"size": 10, "color": LIGHT.ink},
+            textfont={"size": 9, "color": LIGHT.ink},
             hovertemplate="%{x}, %{y}: %{z:.2f}<extra></extra>",
             showscale=False,
             xgap=1,
