@@ -109,8 +109,8 @@ def _print_classes(found: ClassAttribution) -> None:
     blend = ", ".join(f"{part.ticker} {part.weight:.0%}" for part in found.benchmark)
     print_line()
     print_table(
-        f"By asset class, against {blend}: {percent(found.active)} above its "
-        f"{percent(found.benchmark_return)}",
+        f"By asset class, against {blend}, which returned {percent(found.benchmark_return)}: a "
+        f"difference of {percent(found.active)}",
         ("asset class", "weight", "benchmark", "allocation", "selection", "interaction"),
         [
             *(

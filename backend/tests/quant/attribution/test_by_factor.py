@@ -261,6 +261,28 @@ def test_sessions_before_the_first_scores_are_all_selection() -> None:
     np.testing.assert_allclose(found.daily[10:, -3], 0.0, atol=1e-12)
 
 
+def test_a_market_without_any_score_leaves_all_to_selection() -> None:
+    panel, _, _ = invented(14)
+    nothing = history_of(np.full((len(panel), 30, 2), np.nan), panel)
+    unsaid = FactorHistory(
+        panel.tickers,
+        panel.sessions[:0],
+        NAMES,
+        np.empty((0, 30), np.int8),
+        np.zeros(1, np.int64),
+        np.empty(0, np.int32),
+        np.empty((2, 0)),
+        np.zeros(30, np.int64),
+    )
+    book = book_in(panel, 14)
+    for history in (nothing, unsaid):
+        found = by_factor(book, history, factor_returns(history, panel))
+
+        assert found.unexplained_sessions == len(book)
+        assert found.total == pytest.approx(found.selection + found.cash + found.costs, abs=1e-12)
+        np.testing.assert_allclose(found.unscored, book.weights.sum(axis=1))
+
+
 @cache
 def real() -> tuple[Panel, FactorHistory, FactorReturns]:
     panel, facts = market("etf_prices")
