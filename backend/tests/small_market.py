@@ -33,11 +33,15 @@ class SmallMarket:
 
 
 async def write_small_market(
-    session: AsyncSession, code: str = "us", tickers: Sequence[str] = TICKERS
+    session: AsyncSession,
+    code: str = "us",
+    tickers: Sequence[str] = TICKERS,
+    *,
+    first: date = FIRST,
 ) -> SmallMarket:
     """Fill the empty market `code`; the caller commits. The same prices every time."""
     random = np.random.default_rng(20250630)
-    days = tuple(day.item() for day in calendar.sessions(FIRST, LATEST))
+    days = tuple(day.item() for day in calendar.sessions(first, LATEST))
     ids: dict[str, int] = {}
     closes: dict[str, tuple[float, ...]] = {}
     for number, ticker in enumerate((*tickers, *LAST_BARS)):

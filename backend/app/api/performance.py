@@ -38,8 +38,8 @@ async def show(
     has no honest value is null, with its reason in `reasons`; `trace` says what every figure is.
     """
     market = await resources.market_data.snapshot(session, portfolio.market)
-    answer = await performance.measure(session, market, portfolio, asked, now=utc_now())
-    return Response(answer.model_dump_json(), media_type="application/json")
+    answer = await performance.measured_json(session, market, portfolio, asked, now=utc_now())
+    return Response(answer, media_type="application/json")
 
 
 @router.post("/series", response_model=SeriesPerformanceRead, responses=problems(404, 409))

@@ -28,6 +28,10 @@ class Money:
     def profit(self) -> Decimal:
         return self.values[-1] - self.values[0] - self.net_flow
 
+    def mean(self, *, since: int) -> float:
+        """Of the values from one of the closes on."""
+        return float(sum(self.values[since:], Decimal(0)) / (len(self.values) - since))
+
     @property
     def capital(self) -> FloatArray:
         """What was at work in each of the T sessions."""

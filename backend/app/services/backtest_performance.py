@@ -24,7 +24,7 @@ from app.schemas.performance import BacktestPerformanceRead
 from app.schemas.performance_asked import PerformanceAsked
 from app.services import benchmarks, books_over_time, freshness
 from app.services.backtest_answers import returns_of
-from app.services.performance import expenses_of
+from app.services.lifetimes import expenses_of
 from app.services.performance_answers import Closes, Subject, Traded, figures
 
 
@@ -60,7 +60,9 @@ async def measure(
         },
     )
     traded: Traded | Missing = ONLY_RETURNS
+    cash = None
     if details is not None:
+        cash = [Decimal(point["cash"]) for point in details["curve"][window.first + 1 : window.end]]
         book = await books_over_time.of_backtest(market, run)
         traded = _traded(market, details["trades"], track, (book, window))
     return BacktestPerformanceRead.model_construct(
@@ -73,7 +75,7 @@ async def measure(
         start=track.start,
         end=track.end,
         complete=window.complete,
-        **figures(subject, traded, _closes(details, track, window)),
+        **figures(subject, traded, Closes.of(track, cash)),
     )
 
 
@@ -112,7 +114,8 @@ def _traded(
         charged = Expenses(book, book)
     else:
         weights = book.weights[window.first : window.end - 1]
-        charged = expenses_of(market, book.rows, weights, track)
+        assert track.money is not None
+        charged = expenses_of(market, book.rows, weights, track.money.capital)
     sums = {
         side: sum((Decimal(each["value"]) for each in within if each["side"] == side), ZERO)
         for side in Side
@@ -123,11 +126,3 @@ def _traded(
         costs=sum((Decimal(each["cost"]) for each in within), ZERO),
         expenses=charged,
     )
-
-
-def _closes(details: dict[str, Any] | None, track: Track, window: Window) -> Closes:
-    sessions = len(track.returns)
-    if details is None:
-        return Closes.unknown(sessions)
-    later = details["curve"][window.first + 1 : window.end]
-    return Closes([Decimal(point["cash"]) for point in later], [False] * sessions)

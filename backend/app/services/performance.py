@@ -1,26 +1,23 @@
 """How a portfolio did over a period, alone and against a benchmark."""
 
+from collections import OrderedDict
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.money import ZERO, to_cents
 from app.market_data.snapshot import MarketSnapshot
-from app.models import EntryKind, Portfolio
-from app.quant import activity
-from app.quant.activity import Expenses
-from app.quant.book_over_time import BookOverTime
-from app.quant.panel import FloatArray, IntArray
-from app.quant.periods import Period
+from app.models import Portfolio
+from app.quant.panel import FloatArray
+from app.quant.periods import Period, Window
 from app.quant.statistics import falls
-from app.quant.track import Track
 from app.schemas.performance import PerformanceRead
 from app.schemas.performance_asked import PerformanceAsked
 from app.schemas.settings import PortfolioSettings
-from app.services import benchmarks, books_over_time, freshness, history, strategy
-from app.services.history import History, Stretch
-from app.services.performance_answers import Closes, Subject, Traded, figures
+from app.services import benchmarks, freshness, history, lifetimes, strategy
+from app.services.history import Stretch
+from app.services.lifetimes import Lifetime
+from app.services.performance_answers import Subject, figures
 
 
 async def measure(
@@ -38,51 +35,67 @@ async def measure(
     """
     if asked.benchmark is not None:
         benchmarks.require(market, asked.benchmark)
-    settings = strategy.settings_of(portfolio)
     lived = await history.read(session, market, portfolio)
+    life = await lifetimes.of(market, lived)
+    return _measured(market, portfolio, life, asked, now=now)
+
+
+async def measured_json(
+    session: AsyncSession,
+    market: MarketSnapshot,
+    portfolio: Portfolio,
+    asked: PerformanceAsked,
+    *,
+    now: datetime,
+) -> bytes:
+    """The same as JSON, made once for as long as nothing that it is made of changes."""
+    if asked.benchmark is not None:
+        benchmarks.require(market, asked.benchmark)
+    lived = await history.read(session, market, portfolio)
+    settings = strategy.settings_of(portfolio)
+    about = settings.risk_free_rate, benchmark_of(market, settings), freshness.behind(market, now)
+    key = id(lived), asked, *about
+    found = _answers.get(key)
+    if found is None:
+        life = await lifetimes.of(market, lived)
+        answer = _measured(market, portfolio, life, asked, now=now)
+        found = _answers[key] = life, answer.model_dump_json().encode()
+        while len(_answers) > REMEMBERED_ANSWERS:
+            _answers.popitem(last=False)
+    _answers.move_to_end(key)
+    return found[1]
+
+
+REMEMBERED_ANSWERS = 32
+"""Of five years each takes half a megabyte."""
+
+_answers: OrderedDict[tuple[object, ...], tuple[Lifetime, bytes]] = OrderedDict()
+"""By the identity of the history, which is held so that no other can have it."""
+
+
+def _measured(
+    market: MarketSnapshot,
+    portfolio: Portfolio,
+    life: Lifetime,
+    asked: PerformanceAsked,
+    *,
+    now: datetime,
+) -> PerformanceRead:
+    settings, lived = strategy.settings_of(portfolio), life.history
     stretch = history.stretch(lived, asked.period or Period.ALL, start=asked.start, end=asked.end)
+    window = Window(stretch.first, stretch.first + len(stretch.dates), stretch.complete)
     subject = Subject(
-        track=stretch.track,
+        track=life.track.within(window),
         asked=asked,
         risk_free_rate=settings.risk_free_rate,
         market=market,
         benchmark=asked.benchmark or benchmark_of(market, settings),
         command=f"performance {portfolio.id}",
     )
-    traded = _traded(market, lived, stretch, await books_over_time.of_portfolio(market, lived))
-    closes = Closes([day.cash for day in stretch.days], [day.carried for day in stretch.days])
     return PerformanceRead.model_construct(
         None,
         **period_fields(market, portfolio, stretch, now),
-        **figures(subject, traded, closes),
-    )
-
-
-def _traded(market: MarketSnapshot, lived: History, stretch: Stretch, book: BookOverTime) -> Traded:
-    days = slice(stretch.first, stretch.first + len(stretch.days))
-    after, end = stretch.start, stretch.end
-    sums = {EntryKind.BUY: ZERO, EntryKind.SELL: ZERO}
-    for entry in lived.entries:
-        if entry.kind in sums and after < entry.session <= end:
-            sums[entry.kind] += to_cents(entry.quantity * entry.price)
-    return Traded(
-        bought=sums[EntryKind.BUY],
-        sold=sums[EntryKind.SELL],
-        costs=sum((day.costs for day in stretch.days), ZERO),
-        expenses=expenses_of(market, book.rows, book.weights[days], stretch.track),
-    )
-
-
-def expenses_of(
-    market: MarketSnapshot, rows: IntArray, weights: FloatArray, track: Track
-) -> Expenses:
-    """Of ETFs of the market and their weights in the sessions of a track (T x N)."""
-    assert track.money is not None
-    return activity.expenses(
-        weights,
-        track.money.capital,
-        market.facts.expense_ratio[rows],
-        [market.panel.tickers[row] for row in rows],
+        **figures(subject, life.traded(market, window), life.closes.within(window)),
     )
 
 

@@ -51,7 +51,7 @@ def measure(
         start=track.start,
         end=track.end,
         complete=window.complete,
-        **figures(subject, NO_TRADES, Closes.unknown(len(track.returns))),
+        **figures(subject, NO_TRADES, Closes.of(track)),
     )
 
 
