@@ -1,17 +1,16 @@
 """Everything that is said about a track, assembled in one place for whatever it is of."""
 
+import math
 from dataclasses import dataclass
-
-import numpy as np
 
 from app.quant import drawdowns
 from app.quant.benchmarks import SameFlows, same_flows
 from app.quant.calendar_returns import PeriodReturn, by_calendar
 from app.quant.drawdowns import Falls
-from app.quant.measured import Missing
+from app.quant.measured import Measured, Missing
 from app.quant.metrics import Metrics, compute
 from app.quant.panel import FloatArray
-from app.quant.returns import MoneyWeighted, growth
+from app.quant.returns import DAYS_PER_YEAR, LARGEST_LOG, MoneyWeighted, growth
 from app.quant.rolling import Rolling, rolling
 from app.quant.statistics import falls
 from app.quant.track import Track
@@ -89,7 +88,11 @@ def analyse(
     )
 
 
-def over_period(rate: float, track: Track) -> float:
+def over_period(rate: float, track: Track) -> Measured:
     """What a yearly rate of calendar days / 365 makes of the whole period."""
-    days = (track.end - track.start).days
-    return float(np.expm1(np.log1p(rate) * days / 365.0))
+    if rate <= -1.0:
+        return -1.0
+    logarithm = math.log1p(rate) * (track.end - track.start).days / DAYS_PER_YEAR
+    if logarithm > LARGEST_LOG:
+        return Missing("the rate is beyond all numbers over the whole period")
+    return math.expm1(logarithm)

@@ -212,13 +212,16 @@ def money_weighted_read(found: MoneyWeighted | Missing, track: Track) -> MoneyWe
             outcome=None, rate=None, over_period=None, rates=[], reasons=reasons
         )
     rate = found.rate
-    names = ("rate", "over_period")
+    whole = rate if isinstance(rate, Missing) else over_period(rate, track)
+    measured = {"rate": rate, "over_period": whole}
     return MoneyWeightedRead(
         outcome=found.outcome,
         rate=number(rate),
-        over_period=None if isinstance(rate, Missing) else over_period(rate, track),
+        over_period=number(whole),
         rates=[] if found.outcome is Outcome.TOO_SHORT else list(found.rates),
-        reasons=dict.fromkeys(names, rate.reason) if isinstance(rate, Missing) else {},
+        reasons={
+            name: value.reason for name, value in measured.items() if isinstance(value, Missing)
+        },
     )
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.quant.measured import Missing
-from app.quant.returns import Flow, growth, money_weighted, time_weighted
+from app.quant.returns import Flow, Outcome, growth, money_weighted, time_weighted
 
 START = date(2021, 1, 1)
 CENTS = st.decimals(Decimal("0.01"), Decimal(1_000_000), places=2)
@@ -90,6 +90,39 @@ def test_a_year_is_365_calendar_days() -> None:
 )
 def test_flows_that_no_rate_explains_say_so(flows: list[tuple[date, Decimal]]) -> None:
     assert money_weighted(flows).rate == Missing("no rate of return explains the flows")
+
+
+def test_it_is_what_the_documentation_of_xirr_gives_as_its_example() -> None:
+    """Microsoft Support, "XIRR function": "The internal rate of return (0.373362535 or 37.34%)"."""
+    flows = [
+        (date(2008, 1, 1), Decimal(-10_000)),
+        (date(2008, 3, 1), Decimal(2_750)),
+        (date(2008, 10, 30), Decimal(4_250)),
+        (date(2009, 2, 15), Decimal(3_250)),
+        (date(2009, 4, 1), Decimal(2_750)),
+    ]
+    assert money_weighted(flows).rate == pytest.approx(0.373362535, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("amounts", "outcome"),
+    [
+        ([-100, 110], Outcome.ONE),
+        ([100, 110], Outcome.NONE),
+        ([-100, 230, -132], Outcome.SEVERAL),
+        # (x - 1/1.1)(x - 1/1.2)(x - 1/1.3), scaled: three rates
+        ([-1000, 3600, -4310, 1716], Outcome.SEVERAL),
+    ],
+)
+def test_none_one_and_several_rates_are_told_apart(amounts: list[int], outcome: Outcome) -> None:
+    flows = [(after(365 * year), Decimal(amount)) for year, amount in enumerate(amounts)]
+    found = money_weighted(flows)
+    assert found.outcome is outcome
+    for rate in found.rates:
+        worth = sum(amount / (1 + rate) ** year for year, amount in enumerate(amounts))
+        assert worth == pytest.approx(0.0, abs=1e-7)
+    if len(amounts) == 4:
+        assert found.rates == pytest.approx((0.1, 0.2, 0.3), abs=1e-6)
 
 
 def test_the_textbook_example_with_two_rates_gives_both_and_no_single_one() -> None:
