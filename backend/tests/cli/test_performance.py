@@ -109,7 +109,8 @@ def test_a_file_that_is_no_series_is_one_sentence(
         "performance 1 --start 2025-06-02 --period 1Y",
         "performance 1 --benchmark SPY:0.6,AGG:0.5",
         "performance 1 --window 2",
-        "performance --backtest 1 --attribution",
+        "performance --file own.csv --attribution",
+        "performance 1 --attribution --window 20",
     ],
 )
 def test_misuse_ends_with_2(arguments: str) -> None:
