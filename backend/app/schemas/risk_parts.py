@@ -90,7 +90,8 @@ class CorrelationsRead(Output):
     tickers: list[str]
     matrix: list[list[float | None]]
     twins: list[list[str]] = Field(description="Groups of what is one bet held more than once")
-    average: float | None = Field(description="Of the pairs; null with fewer than two")
+    average: float | None = Field(description="Of the pairs")
+    reasons: Reasons
 
 
 class FactorPartRead(Output):
@@ -115,6 +116,7 @@ class FactorRiskRead(Output):
     )
     covered: float = Field(description="Part of the invested weight that has factor scores")
     factors: list[FactorPartRead]
+    reasons: Reasons
 
 
 class PositionLiquidityRead(Output):

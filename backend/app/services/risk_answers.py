@@ -224,6 +224,7 @@ def _correlations(found: Correlations | Missing) -> CorrelationsRead | None:
         matrix=[list(row) for row in found.matrix],
         twins=[list(group) for group in found.twins],
         average=number(found.average),
+        reasons=reasons_of({"average": found.average}),
     )
 
 
@@ -237,7 +238,8 @@ def _factor_risk(found: FactorRisk | Missing) -> FactorRiskRead | None:
         FactorPartRead(**{**dict(_named(part)), "share": number(part.share)})
         for part in found.factors
     ]
-    return FactorRiskRead(**values)
+    named = {"systematic_share": found.systematic_share, "correlation": found.correlation}
+    return FactorRiskRead(**values, reasons=reasons_of(named))
 
 
 def _liquidity(found: Liquidation) -> LiquidityRead:
@@ -247,7 +249,7 @@ def _liquidity(found: Liquidation) -> LiquidityRead:
         slowest=found.slowest,
         within=[_sold(each) for each in found.within],
         positions=[_position_liquidity(each) for each in found.positions],
-        reasons=reasons_of({"days": found.days}),
+        reasons=reasons_of(dict.fromkeys(("days", "slowest", "within"), found.days)),
     )
 
 

@@ -68,10 +68,17 @@ def of(market: MarketSnapshot) -> MarketRisk:
         found = MarketRisk(
             market, _indices(market), {each.name: _span(market, each) for each in replays.CRISES}
         )
+        for old in [each for each, held in _known.items() if _is_outdated(held, market)]:
+            del _known[old]
         _known[key] = found
         while len(_known) > REMEMBERED:
             _known.popitem(last=False)
         return found
+
+
+def _is_outdated(held: MarketRisk, market: MarketSnapshot) -> bool:
+    same = held.market.code == market.code
+    return same and held.market.data_version != market.data_version
 
 
 def returns_between(market: MarketSnapshot, row: int, first: int, last: int) -> FloatArray:

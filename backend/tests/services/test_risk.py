@@ -1,5 +1,6 @@
 from dataclasses import replace
 from decimal import Decimal
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio
 from app.quant.stop_loss import StopPolicy, VixRegime
 from app.schemas.risk import RiskRead
-from app.services import risk
+from app.services import risk, risk_market
 from tests.services.past_books import (
     NOW,
     all_in,
@@ -170,3 +171,85 @@ async def test_the_history_of_the_index_ends_with_the_prices(market: MarketSnaps
     ]
     assert answer.current.date == answer.history[0].date
     assert answer.sessions_behind == 10
+
+
+def test_what_depends_on_the_market_alone_is_made_once_per_data_version(
+    market: MarketSnapshot,
+) -> None:
+    known = risk_market.of(market)
+    assert risk_market.of(market) is known
+
+    newer = risk_market.of(replace(market, data_version=uuid4()))
+    assert newer is not known
+    assert risk_market.of(market) is not known, "what is outdated is not kept"
+
+
+@pytest.mark.parametrize(
+    ("simulated", "reason"),
+    [
+        (False, "the market's prices begin on 2024-04-22"),
+        (True, "the market is simulated: it did not live through this"),
+    ],
+)
+async def test_a_crisis_that_a_market_has_no_prices_of_is_not_replayed(
+    session: AsyncSession,
+    market: MarketSnapshot,
+    resources: Resources,
+    *,
+    simulated: bool,
+    reason: str,
+) -> None:
+    portfolio = await all_in(session, market, resources.owner_id, back=3)
+    other = replace(market, simulated=simulated, data_version=uuid4())
+
+    answer = await assessed(session, other, portfolio)
+
+    assert answer.replays is not None
+    assert [each.name for each in answer.replays] == [
+        "2008", "2010-05-06", "2011", "2015", "2018 Q4", "2020", "2022",
+    ]  # fmt: skip
+    assert {each.reasons["total"] for each in answer.replays} == {reason}
+    assert all(each.total is None for each in answer.replays)
+
+
+async def test_components_of_the_shortfall_add_up_and_the_sale_takes_its_days(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    day = session_of(market, 4)
+    portfolio = await opened(session, market, resources.owner_id, on=day, capital=Decimal(10**8))
+    names = ("AAA", "DDD", "HHH")
+    await book(session, portfolio, *(trade(market, ticker, 200_000, day) for ticker in names))
+
+    answer = await assessed(session, market, portfolio)
+
+    assert answer.contributions is not None
+    parts = sum(each.component_cvar_95 for each in answer.contributions)
+    assert parts == pytest.approx(answer.cvar_95)
+    assert answer.liquidity is not None
+    # 200,000 shares against a tenth of 500,000 a day, at prices that moved a little since.
+    assert answer.liquidity.days == pytest.approx(4.0, rel=0.1)
+    assert [each.share for each in answer.liquidity.within][1:] == [1.0, 1.0]
+
+
+async def test_a_portfolio_of_twins_names_them(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    closes = market.panel.adjusted.copy()
+    closes[market.row("HHH")] = 2.0 * closes[market.row("AAA")]
+    copied = replace(
+        market,
+        panel=replace(market.panel, close=closes, adjusted=closes),
+        data_version=uuid4(),
+    )
+    day = session_of(market, 4)
+    portfolio = await opened(session, copied, resources.owner_id, on=day, capital=Decimal(10**6))
+    names = ("AAA", "DDD", "HHH")
+    await book(session, portfolio, *(trade(copied, ticker, 100, day) for ticker in names))
+
+    answer = await assessed(session, copied, portfolio)
+
+    assert answer.correlations is not None
+    assert answer.correlations.twins == [["AAA", "HHH"]]
+    assert answer.correlations.tickers == ["AAA", "HHH", "DDD"]
+    assert answer.concentration.effective_bets is not None
+    assert answer.concentration.effective_bets < 2.0

@@ -8,7 +8,7 @@ import numpy as np
 from app.quant.covariance import unit_deviations
 from app.quant.measured import Measured, Missing
 from app.quant.panel import FloatArray
-from app.quant.risk.tails import FEWEST
+from app.quant.risk.holding import FEWEST, too_few
 from app.quant.twins import groups
 
 
@@ -38,9 +38,7 @@ def correlations(
     common = returns[:, np.isfinite(returns).all(axis=0)]
     count = common.shape[1]
     if count < FEWEST:
-        return Missing(
-            f"{count} sessions on which every position has a return; {FEWEST} are needed"
-        )
+        return too_few(tickers, returns, count)
     deviations = unit_deviations(common)
     found = np.clip(deviations @ deviations.T, -1.0, 1.0)
     still = ~deviations.any(axis=1)

@@ -65,7 +65,7 @@ def assess(
     if not weights.any():
         return _unmeasured(count, Missing("nothing is held"), concentration)
     if count < FEWEST:
-        return _unmeasured(count, _too_few(tickers, recent, count), concentration)
+        return _unmeasured(count, too_few(tickers, recent, count), concentration)
     observed = recent[:, common]
     daily = weights @ observed
     known = benchmark if isinstance(benchmark, Missing) else benchmark[-lookback:][common]
@@ -108,7 +108,8 @@ def _error(daily: FloatArray, benchmark: FloatArray, slope: Measured) -> Measure
     return math.sqrt(spread) / float(centred @ centred)
 
 
-def _too_few(tickers: Sequence[str], returns: FloatArray, count: int) -> Missing:
+def too_few(tickers: Sequence[str], returns: FloatArray, count: int) -> Missing:
+    """Why N x T returns with `count` common sessions are no basis, and whose returns are behind."""
     known = np.isfinite(returns).sum(axis=1)
     fewest = int(known.argmin())
     return Missing(
