@@ -142,20 +142,22 @@ def _show_ics(found: FactorResearchRead) -> None:
 
 
 def _show_quantiles(found: FactorResearchRead) -> None:
-    numbers = [f"Q{number}" for number in range(1, found.quantiles + 1)]
     print_line()
+    rising = [each.monotonicity for each in found.horizons]
     print_table(
-        "Mean return by quantile, Q1 the lowest scores",
-        ("sessions", *numbers, "rank corr.", "p rising"),
-        (
-            (
-                each.horizon,
-                *(percent(quantile.returns.mean) for quantile in each.quantiles),
-                _two(each.monotonicity.rank_correlation),
-                each.monotonicity.p_value,
-            )
-            for each in found.horizons
-        ),
+        "Mean return by quantile and horizon, Q1 the lowest scores",
+        ("quantile", *(str(each.horizon) for each in found.horizons)),
+        [
+            *(
+                (
+                    f"Q{place + 1}",
+                    *(_fine(each.quantiles[place].returns.mean) for each in found.horizons),
+                )
+                for place in range(found.quantiles)
+            ),
+            ("rank correlation", *(_two(each.rank_correlation) for each in rising)),
+            ("p if not rising", *(_two(each.p_value) for each in rising)),
+        ],
     )
 
 
@@ -167,11 +169,11 @@ def _show_spreads(found: FactorResearchRead) -> None:
         (
             (
                 each.horizon,
-                percent(each.spread.mean),
-                percent(each.spread.error),
+                _fine(each.spread.mean),
+                _fine(each.spread.error),
                 _two(each.spread.t),
-                percent(each.spread.low),
-                percent(each.spread.high),
+                _fine(each.spread.low),
+                _fine(each.spread.high),
                 percent(each.spread_yearly),
             )
             for each in found.horizons
@@ -188,11 +190,11 @@ def _show_costs(found: FactorResearchRead) -> None:
             (
                 each.horizon,
                 percent(each.after_costs.traded),
-                percent(each.after_costs.cost),
-                percent(each.after_costs.net.mean),
-                percent(each.after_costs.net.error),
+                _fine(each.after_costs.cost),
+                _fine(each.after_costs.net.mean),
+                _fine(each.after_costs.net.error),
                 _two(each.after_costs.net.t),
-                percent(each.after_costs.break_even),
+                _fine(each.after_costs.break_even),
             )
             for each in found.horizons
         ),
@@ -229,10 +231,10 @@ def _show_others(found: FactorResearchRead) -> None:
             (
                 (
                     one.factor,
-                    percent(one.alone.mean),
+                    _fine(one.alone.mean),
                     _two(one.alone.t),
-                    percent(one.together.mean),
-                    percent(one.together.error),
+                    _fine(one.together.mean),
+                    _fine(one.together.error),
                     _two(one.together.t),
                 )
                 for one in each.coefficients
@@ -257,8 +259,8 @@ def _show_others(found: FactorResearchRead) -> None:
             (
                 (
                     one.other,
-                    *(percent(spread.mean) for spread in one.spreads),
-                    percent(one.difference.mean),
+                    *(_fine(spread.mean) for spread in one.spreads),
+                    _fine(one.difference.mean),
                     _two(one.difference.t),
                 )
                 for one in each.interactions
@@ -300,7 +302,7 @@ def _part(found: PartHorizonRead) -> tuple[object, ...]:
     return (
         found.ic.mean,
         _two(found.ic.t),
-        percent(found.spread.mean),
+        _fine(found.spread.mean),
         _two(found.spread.t),
     )
 
@@ -315,6 +317,11 @@ def _show_reasons(averages: Iterable[tuple[int, AverageRead]]) -> None:
         if each.reasons:
             reason = next(iter(each.reasons.values()))
             print_line(f"{horizon} sessions: {reason}.")
+
+
+def _fine(value: float | None) -> Figure | None:
+    """Returns of a session are hundredths of a percent."""
+    return None if value is None else Figure(f"{value:z.3%}")
 
 
 def _two(value: float | None) -> Figure | None:

@@ -42,8 +42,8 @@ from app.services.backtest_runs import LANE_LETTERS
 
 RESEARCH_VERSION = "1"
 """Changes whenever the same question on the same data would be answered otherwise."""
-SECONDS_PER_SCORE = 1e-6
-"""Of a session and an ETF with a score, all horizons together."""
+SECONDS_PER_CLOSE = 3e-7
+"""Scores and all horizons together, by session and ETF."""
 QUICK_SECONDS = 0.2
 UNKNOWN = "unknown"
 ABOUT_COMPOSITE = "the configured weighting of the market's factors"
@@ -89,7 +89,7 @@ def lane_of(key: str, owner_id: int) -> str:
 
 def is_quick(market: MarketSnapshot) -> bool:
     """Whether an answer is expected within 200 ms."""
-    seconds = market.panel.close.size * SECONDS_PER_SCORE
+    seconds = market.panel.close.size * SECONDS_PER_CLOSE
     return backtest_running.engine_is_loaded() and seconds < QUICK_SECONDS
 
 

@@ -1,8 +1,8 @@
 """What factor research says, by the name each figure has in its answers.
 
-In the formulas s is a factor's score at the close of session t, h the horizon in sessions, P the
-price that returns are measured at, r(h) = P[t+1+h] / P[t+1] - 1 the return after the score, Q1 the
-quantile of the lowest and QN that of the highest scores.
+In the formulas s_t is a factor's score at the close of session t, h the horizon in sessions,
+r_t(h) = P_(t+1+h) / P_(t+1) - 1 the return after the score, Q1 the quantile of the lowest and QN
+that of the highest scores, mean_t and std_t are over sessions.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from app.quant.definitions.definition import Definition, Unit
 DEFINITIONS: Mapping[str, Definition] = {
     "ic": Definition(
         "Rank information coefficient",
-        "Spearman correlation of s and r(h) over the ETFs of a session; its mean over sessions",
+        "Spearman correlation of s_t and r_t(h) over the ETFs of session t; its mean over sessions",
         Unit.RATIO,
         "Grinold and Kahn, Active Portfolio Management (2000); Spearman (1904)",
     ),
@@ -53,12 +53,14 @@ DEFINITIONS: Mapping[str, Definition] = {
     ),
     "returns": Definition(
         "Return of a quantile",
-        "mean of r(h) over the ETFs whose s is above the lower and not above the upper edge of the "
-        "quantile; edges are interpolated linearly, equal scores share a quantile",
+        "mean of r_t(h) over the ETFs whose s_t is above the lower and not above the upper edge of "
+        "the quantile; edges are interpolated linearly, equal scores share a quantile",
         Unit.FRACTION,
     ),
     "excess": Definition(
-        "Return of a quantile over all", "returns - mean of r(h) over all scored", Unit.FRACTION
+        "Return of a quantile over all",
+        "returns - mean of r_t(h) over all that are scored",
+        Unit.FRACTION,
     ),
     "spread": Definition(
         "Spread", "returns of QN - returns of Q1: 1 bought and 1 sold short", Unit.FRACTION
@@ -83,7 +85,7 @@ DEFINITIONS: Mapping[str, Definition] = {
     ),
     "traded": Definition(
         "Value traded per horizon",
-        "sum over both sides of |w(t) - w(t-h) grown by r(h)|, w equal weights of a quantile",
+        "sum over both sides of |w_t - w_(t-h) grown by r_(t-h)(h)|, w equal weights of a quantile",
         Unit.RATIO,
     ),
     "cost": Definition(
@@ -95,17 +97,17 @@ DEFINITIONS: Mapping[str, Definition] = {
     "break_even": Definition("Break-even cost", "mean spread / mean value traded", Unit.FRACTION),
     "autocorrelation": Definition(
         "Rank autocorrelation",
-        "correlation of the ranks of s on t and on t - lag over the ETFs that have both; its mean",
+        "mean_t of the correlation of the ranks of s_t and s_(t-lag) over the ETFs that have both",
         Unit.RATIO,
     ),
     "turnover_top": Definition(
         "Turnover of the highest quantile",
-        "share of the ETFs of QN on t that were not in it on t - lag; its mean",
+        "mean_t of the share of the ETFs of QN on t that were not in it on t - lag",
         Unit.FRACTION,
     ),
     "turnover_bottom": Definition(
         "Turnover of the lowest quantile",
-        "share of the ETFs of Q1 on t that were not in it on t - lag; its mean",
+        "mean_t of the share of the ETFs of Q1 on t that were not in it on t - lag",
         Unit.FRACTION,
     ),
     "half_life": Definition(
@@ -115,24 +117,24 @@ DEFINITIONS: Mapping[str, Definition] = {
     ),
     "alone": Definition(
         "Coefficient alone",
-        "mean over sessions of the slope of r(h) on one z-score and an intercept",
+        "mean_t of the slope of r_t(h) on one z-score and an intercept",
         Unit.FRACTION,
         "Fama and MacBeth (1973)",
     ),
     "together": Definition(
         "Coefficient together",
-        "mean over sessions of the slope of r(h) on a z-score, all others and an intercept",
+        "mean_t of the slope of r_t(h) on a z-score, the others and an intercept",
         Unit.FRACTION,
         "Fama and MacBeth (1973)",
     ),
     "matrix": Definition(
         "Correlation of factors",
-        "mean over sessions of the correlation of two z-scores over the ETFs that have all",
+        "mean_t of the correlation of two z-scores over the ETFs that have all of them",
         Unit.RATIO,
     ),
     "cells": Definition(
         "Double sort",
-        "mean of r(h) in thirds by another factor, and within each in thirds by s",
+        "mean_t of mean r_t(h) in thirds by another factor, and within each in thirds by s_t",
         Unit.FRACTION,
     ),
     "difference": Definition(
@@ -140,6 +142,18 @@ DEFINITIONS: Mapping[str, Definition] = {
         "spread of s (highest less lowest third) in the highest less that in the lowest third of "
         "the other factor",
         Unit.FRACTION,
+    ),
+    "spreads": Definition(
+        "Spread within a third",
+        "cell of the highest less that of the lowest third of s, within a third of the other",
+        Unit.FRACTION,
+    ),
+    "sessions": Definition(
+        "Sessions that the figure is made from", "count of sessions t", Unit.COUNT
+    ),
+    "lags": Definition("Lags of the error", "L = max(2 (h - 1), automatic lag)", Unit.SESSIONS),
+    "spells": Definition(
+        "How many times a regime came", "count of runs of sessions in a row", Unit.COUNT
     ),
     "etfs": Definition("Mean number of ETFs of a session", "count / sessions", Unit.COUNT),
     "incomplete": Definition(

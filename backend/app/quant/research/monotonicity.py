@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.quant.evidence.bootstrap import FEWEST, block_length, resampled
+from app.quant.evidence.bootstrap import FEWEST, block_length
 from app.quant.measured import Measured, Missing
 from app.quant.panel import FloatArray
+from app.quant.research.signals import kernels
 
 RESAMPLES = 1_000
 SEED = 20_100
@@ -50,11 +51,6 @@ def _p_value(means: FloatArray, horizon: int) -> Measured:
     steps = np.diff(means, axis=1)
     measured = steps.mean(axis=0)
     block = max(block_length(means[:, -1] - means[:, 0]), float(horizon))
-    counts = np.stack(
-        [
-            np.bincount(places, minlength=len(steps))
-            for places in resampled(len(steps), block, seed=SEED, count=RESAMPLES)
-        ]
-    )
-    smallest = (counts @ steps / len(steps) - measured).min(axis=1)
-    return float((smallest > measured.min()).mean())
+    draws = np.random.default_rng(SEED).random((RESAMPLES, len(steps)))
+    resamples: FloatArray = kernels().resampled_means(steps, draws, block)
+    return float(((resamples - measured).min(axis=1) > measured.min()).mean())

@@ -134,7 +134,8 @@ def study(
     everyone = np.zeros(len(found.rows), np.int64)
     arranged = arrange(found, everyone, 1, quantiles=settings.quantiles)
     case = _Case(found, after, arranged, settings, joined)
-    compared = [each[0] for each in _compare(found, after, arranged, settings)]
+    orders = [kernels().by_return(returns, found.starts) for returns in after.returns]
+    compared = [each[0] for each in _compare(found, after, orders, arranged, settings)]
     return Study(
         sessions=len(found),
         entries=len(found.rows),
@@ -145,7 +146,7 @@ def study(
             found, arranged, settings.horizons, quantiles=settings.quantiles
         ),
         correlations=together.correlations(found),
-        classes=_classes(found, after, settings),
+        classes=_classes(found, after, orders, settings),
         regimes=_regimes(regimes, after, arranged, compared),
         ic_by_session=np.stack([each.ic for each in compared]),
         spread_by_session=np.stack([each.spread for each in compared]),
@@ -164,14 +165,14 @@ class _Case:
 
 
 def _compare(
-    found: Signals, after: Forward, arranged: Arranged, settings: Settings
+    found: Signals, after: Forward, orders: Sequence[Any], arranged: Arranged, settings: Settings
 ) -> list[list[Compared]]:
-    """By horizon and group."""
+    """By horizon and group. `orders`: the entries in order of their returns, by horizon."""
     asked = (arranged.many, settings.quantiles, fewest(settings.quantiles))
     sorting = (found.starts, arranged.groups, arranged.ordered, arranged.codes)
     compared = []
-    for returns in after.returns:
-        parts = kernels().compared(found.scores, returns, sorting, asked)
+    for returns, order in zip(after.returns, orders, strict=True):
+        parts = kernels().compared(found.scores, returns, order, sorting, asked)
         compared.append([Compared(*each) for each in zip(*parts, strict=True)])
     return compared
 
@@ -241,11 +242,13 @@ def _quantiles(arranged: Arranged, each: Compared, horizon: int) -> tuple[Quanti
     )
 
 
-def _classes(found: Signals, after: Forward, settings: Settings) -> tuple[Part, ...]:
+def _classes(
+    found: Signals, after: Forward, orders: Sequence[Any], settings: Settings
+) -> tuple[Part, ...]:
     """By asset class, its ETFs ranked among themselves."""
     many = len(found.class_names)
     arranged = arrange(found, found.classes, many, quantiles=settings.quantiles)
-    compared = _compare(found, after, arranged, settings)
+    compared = _compare(found, after, orders, arranged, settings)
     parts = []
     for number, name in enumerate(found.class_names):
         counts = arranged.counts[number]

@@ -11,7 +11,7 @@ import pandas as pd
 
 from app.quant.panel import FloatArray, Panel
 from app.quant.research.forward import Entry, Forward, forward
-from app.quant.research.signals import Arranged, Signals, arrange
+from app.quant.research.signals import Arranged, Signals, arrange, kernels
 from tests.quant.factors.markets import panel_of
 
 
@@ -51,6 +51,10 @@ def after(
 def whole(found: Signals, quantiles: int = 5) -> Arranged:
     """All ETFs in one group."""
     return arrange(found, np.zeros(len(found.rows), np.int64), 1, quantiles=quantiles)
+
+
+def by_return(found: Signals, returns: FloatArray) -> Any:
+    return kernels().by_return(returns, found.starts)
 
 
 @contextmanager

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from app.quant.evidence.bootstrap import resampled
 from app.quant.measured import Missing
 from app.quant.panel import FloatArray
 from app.quant.research.monotonicity import monotonicity
+from app.quant.research.signals import kernels
 
 
 def quantiles(means: list[float], sessions: int = 500, seed: int = 0) -> FloatArray:
@@ -42,6 +44,13 @@ def test_a_high_spread_alone_is_not_enough() -> None:
 def test_under_no_difference_few_are_called_rising() -> None:
     called = [monotonicity(quantiles([0.0] * 5, 200, seed), 1).p_value for seed in range(30)]
     assert np.mean([isinstance(p, float) and p < 0.05 for p in called]) < 0.15
+
+
+def test_resamples_are_those_of_the_bootstrap_of_runs() -> None:
+    values = np.random.default_rng(1).normal(size=(90, 3))
+    draws = np.random.default_rng(7).random((40, 90))
+    expected = [values[places].mean(axis=0) for places in resampled(90, 8.0, seed=7, count=40)]
+    np.testing.assert_allclose(kernels().resampled_means(values, draws, 8.0), expected, atol=1e-14)
 
 
 def test_too_few_sessions_have_no_p_value_and_none_no_figure() -> None:

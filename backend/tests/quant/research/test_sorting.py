@@ -10,7 +10,15 @@ from scipy import stats
 
 from app.quant.panel import FloatArray
 from app.quant.research.signals import kernels
-from tests.quant.research.markets import after, for_alphalens, quietly, signals_of, walk, whole
+from tests.quant.research.markets import (
+    after,
+    by_return,
+    for_alphalens,
+    quietly,
+    signals_of,
+    walk,
+    whole,
+)
 
 
 def compared(scores: FloatArray, returns: FloatArray, quantiles: int = 5) -> tuple[FloatArray, ...]:
@@ -19,7 +27,9 @@ def compared(scores: FloatArray, returns: FloatArray, quantiles: int = 5) -> tup
     arranged = whole(found, quantiles)
     sorting = (found.starts, arranged.groups, arranged.ordered, arranged.codes)
     entries = returns[found.session_of, found.rows]
-    parts = kernels().compared(found.scores, entries, sorting, (1, quantiles, 2 * quantiles))
+    parts = kernels().compared(
+        found.scores, entries, by_return(found, entries), sorting, (1, quantiles, 2 * quantiles)
+    )
     return tuple(part[0] for part in parts)
 
 
@@ -84,7 +94,11 @@ def test_groups_are_ranked_among_themselves() -> None:
     ordered, counts, _, codes = kernels().ranked(found.scores, found.starts, groups, asked)
     entries = returns[found.session_of, found.rows]
     ics, _, means = kernels().compared(
-        found.scores, entries, (found.starts, groups, ordered, codes), asked
+        found.scores,
+        entries,
+        by_return(found, entries),
+        (found.starts, groups, ordered, codes),
+        asked,
     )
     assert (counts == 30).all()
     for group in range(2):
@@ -106,7 +120,9 @@ def test_alphalens_finds_the_same(horizon: int) -> None:
     arranged = whole(found)
     returns = after(found, panel, horizon).returns[0]
     sorting = (found.starts, arranged.groups, arranged.ordered, arranged.codes)
-    ics, _, means = kernels().compared(found.scores, returns, sorting, (1, 5, 10))
+    ics, _, means = kernels().compared(
+        found.scores, returns, by_return(found, returns), sorting, (1, 5, 10)
+    )
     theirs = for_alphalens(scores, panel, horizon)
     with quietly():
         their_ics = alphalens.performance.factor_information_coefficient(theirs).iloc[:, 0]

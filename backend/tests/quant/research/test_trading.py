@@ -11,7 +11,7 @@ from app.quant.panel import FloatArray, Panel
 from app.quant.research.signals import Signals, kernels
 from app.quant.research.trading import NetOfCost, liquidity, net_of_cost
 from tests.quant.factors.markets import panel_of
-from tests.quant.research.markets import after, signals_of, walk, whole
+from tests.quant.research.markets import after, by_return, signals_of, walk, whole
 
 FIVE_POINTS = CostModel(frictions=(Proportional(Decimal("0.0005")),), fees=(PerOrder(),))
 
@@ -23,7 +23,9 @@ def measured(
     arranged = whole(found, 2)
     returns = after(found, panel, horizon)
     sorting = (found.starts, arranged.groups, arranged.ordered, arranged.codes)
-    means = kernels().compared(found.scores, returns.returns[0], sorting, (1, 2, 4))[2][0]
+    means = kernels().compared(
+        found.scores, returns.returns[0], by_return(found, returns.returns[0]), sorting, (1, 2, 4)
+    )[2][0]
     spread = means[:, 1] - means[:, 0]
     net = net_of_cost(
         found,

@@ -8,16 +8,19 @@ share their average rank; quantiles count from 0, -1 is none.
 """
 
 from app.quant.research.kernels.moving import moved, rebalanced
+from app.quant.research.kernels.resampling import resampled_means
 from app.quant.research.kernels.returns import forward_returns
-from app.quant.research.kernels.sorting import compared, ranked
+from app.quant.research.kernels.sorting import by_return, compared, ranked
 from app.quant.research.kernels.together import doubly_sorted, session_moments
 
 __all__ = [
+    "by_return",
     "compared",
     "doubly_sorted",
     "forward_returns",
     "moved",
     "ranked",
     "rebalanced",
+    "resampled_means",
     "session_moments",
 ]

@@ -136,18 +136,37 @@ def ranked(
 
 
 @exactly
+def by_return(returns: FloatArray, starts: IntArray) -> tuple[IntArray, IntArray]:
+    """The entries of each session that have a return, in order of it, and how many: those of
+    session t are order[starts[t]] .. order[starts[t] + counts[t] - 1]."""
+    sessions = len(starts) - 1
+    order, counts = np.empty(len(returns), np.int64), np.zeros(sessions, np.int64)
+    most = np.diff(starts).max() if sessions else 0
+    room = np.empty(most), np.empty(most, np.int64), np.empty(4 * most + 1, np.int32)
+    for t in range(sessions):
+        begin, count = starts[t], 0
+        for at in range(begin, starts[t + 1]):
+            order[begin + count] = at
+            count += not np.isnan(returns[at])
+        sort(returns, order[begin : begin + count], room)
+        counts[t] = count
+    return order, counts
+
+
+@exactly
 def compared(
     scores: FloatArray,
     returns: FloatArray,
+    returned: tuple[IntArray, IntArray],
     arranged: tuple[IntArray, IntArray, IntArray, CodeArray],
     asked: tuple[int, int, int],
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Scores against the returns of one horizon, in each group of each session.
 
-    `arranged`: where sessions start, the group of each entry, and what `ranked` answers as order
-    and quantiles; `asked` as there. Answers with the rank correlation of score and return [G, T],
-    over the entries that have a return, their mean return [G, T], and that of each quantile
-    [G, T, Q]. NaN where fewer than the fewest have one.
+    `returned`: what `by_return` answers; `arranged`: where sessions start, the group of each entry,
+    and what `ranked` answers as order and quantiles; `asked` as there. Answers with the rank
+    correlation of score and return [G, T], over the entries that have a return, their mean return
+    [G, T], and that of each quantile [G, T, Q]. NaN where fewer than the fewest have one.
     """
     starts, groups, ordered, codes = arranged
     many, quantiles, fewest = asked
@@ -155,24 +174,24 @@ def compared(
     ics, everyone = np.full((many, sessions), np.nan), np.full((many, sessions), np.nan)
     each = np.full((many, sessions, quantiles), np.nan)
     most = np.diff(starts).max() if sessions else 0
-    room = np.empty(most), np.empty(most, np.int64), np.empty(4 * most + 1, np.int32)
-    by_score, by_return = np.empty(most, np.int64), np.empty(most, np.int64)
-    entries, bounds = np.empty(most, np.int64), np.zeros(many + 1, np.int64)
+    by_score, by_value = np.empty(most, np.int64), np.empty(most, np.int64)
+    bounds = np.zeros(many + 1, np.int64)
     ours, theirs = np.empty(len(scores)), np.empty(len(scores))
     for t in range(sessions):
+        count = returned[1][t]
+        split(returned[0][starts[t] : starts[t] + count], groups, bounds, by_value)
         count = 0
         for at in ordered[starts[t] : starts[t + 1]]:
-            by_score[count] = entries[count] = at
-            count += not np.isnan(returns[at])
-        sort(returns, entries[:count], room)
-        split(entries[:count], groups, bounds, by_return)
+            if not np.isnan(returns[at]):
+                by_score[count] = at
+                count += 1
         for group in range(many):
             begin, end = bounds[group], bounds[group + 1]
             if end - begin < fewest:
                 continue
             members = by_score[begin:end]
             rank(scores, members, ours)
-            rank(returns, by_return[begin:end], theirs)
+            rank(returns, by_value[begin:end], theirs)
             ics[group, t] = _correlation(ours, theirs, members)
             everyone[group, t] = returns[members].mean()
             means(returns, members, codes, each[group, t])
