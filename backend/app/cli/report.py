@@ -8,14 +8,14 @@ import typer
 from app.cli.app import new_app
 from app.cli.asking import given
 from app.cli.backtest_options import BacktestId
-from app.cli.failing import failures_in_one_sentence
+from app.cli.failing import failures_in_one_sentence, say
 from app.cli.output import print_line
 from app.cli.runtime import Context, PortfolioId, run
 from app.cli.saving import ForceOption, require_free, save
 from app.quant.periods import Period
 from app.schemas.attribution import AttributionAsked
 from app.schemas.report import BacktestFindings, PortfolioFindings
-from app.services import backtest_runs, reporting
+from app.services import backtest_running, backtest_runs, reporting
 from app.web import report
 
 app = new_app("Write a report: one HTML file that needs nothing else, to be handed to somebody.")
@@ -41,6 +41,7 @@ def portfolio(
     _require_free(out, force=force)
 
     async def command(context: Context) -> PortfolioFindings:
+        _be_ready()
         found = await context.portfolio(portfolio_id)
         return await reporting.of_portfolio(
             context.session,
@@ -61,6 +62,7 @@ def backtest(backtest_id: BacktestId, *, out: OutOption, force: ForceOption = Fa
     _require_free(out, force=force)
 
     async def command(context: Context) -> BacktestFindings:
+        _be_ready()
         owner_id = context.resources.owner_id
         found = await backtest_runs.found(context.session, owner_id, backtest_id)
         market = await context.market(found.market)
@@ -69,6 +71,13 @@ def backtest(backtest_id: BacktestId, *, out: OutOption, force: ForceOption = Fa
         )
 
     _save(report.of_backtest(run(command)), out, force=force)
+
+
+def _be_ready() -> None:
+    """What makes factor scores is compiled once for each version of the program."""
+    if not backtest_running.engine_is_compiled():
+        say("Compiling the engine of backtests, once: half a minute or so ...")
+        backtest_running.load_engine()
 
 
 def _require_free(out: Path, *, force: bool) -> None:

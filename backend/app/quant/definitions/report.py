@@ -10,7 +10,7 @@ DEFINITIONS: Mapping[str, Definition] = {
         "The Sharpe ratio of the sessions up to each day, as many as the name says: "
         "(252 mean(r) - rf) / (sqrt(252) x std(r))",
         Unit.RATIO,
-        "Sharpe (1966, 1994)",
+        "Sharpe 1966, 1994",
     ),
     "rolling_volatility": Definition(
         "Rolling volatility",
@@ -38,21 +38,21 @@ DEFINITIONS: Mapping[str, Definition] = {
         "Daily contributions (weight x return), linked by Carino's factors so that the parts add "
         "up to the total. Positions beside the largest are summed.",
         Unit.FRACTION,
-        "Carino (1999)",
+        "Carino 1999",
     ),
     "waterfall_factors": Definition(
         "What made the return: factors",
         "Exposure x factor return of every day, and what is left (selection), cash and costs; "
         "linked by Carino's factors so that the parts add up to the total.",
         Unit.FRACTION,
-        "Carino (1999)",
+        "Carino 1999",
     ),
     "waterfall_classes": Definition(
         "What made the return: asset classes against the benchmark",
         "Allocation, selection and interaction of each asset class, linked so that they add up to "
         "the difference from the benchmark.",
         Unit.FRACTION,
-        "Brinson, Hood and Beebower (1986)",
+        "Brinson, Hood and Beebower 1986",
     ),
     "exposure_classes": Definition(
         "Weights of asset classes over time",
@@ -87,7 +87,7 @@ DEFINITIONS: Mapping[str, Definition] = {
         "Sessions by their return; bins by the rule of Freedman and Diaconis. Lines are the "
         "historical value at risk and the mean return beyond it (CVaR).",
         Unit.COUNT,
-        "Freedman and Diaconis (1981)",
+        "Freedman and Diaconis 1981",
     ),
     "risk_contributions": Definition(
         "Contributions to volatility",

@@ -5,6 +5,7 @@ from app.schemas.attribution import ClassAttribution, FactorAttribution, Parts
 from app.web import figures, formats
 from app.web.figures import Line, Part, Role
 from app.web.report.blocks import Absent, Block, Cell, Chart, Section, Table, number, rows
+from app.web.report.explaining import defined
 from app.web.report.thinning import last_of_weeks
 
 LARGEST = 14
@@ -46,10 +47,10 @@ def _factors(found: Parts) -> tuple[Block, ...]:
     ]
     figure = figures.waterfall(parts, found.total)
     shows = f"Market, {len(told.factors)} factors, selection, cash and costs of {found.total:.2%}"
-    return (Chart(name, DEFINITIONS[name], figure, shows), _factor_table(told))
+    return (Chart(name, DEFINITIONS[name], figure, shows), _factor_table(found, told))
 
 
-def _factor_table(told: FactorAttribution) -> Table:
+def _factor_table(found: Parts, told: FactorAttribution) -> Table:
     listed = [
         _factor("market", told.market, told.market_exposure, None),
         *(
@@ -58,7 +59,9 @@ def _factor_table(told: FactorAttribution) -> Table:
         ),
     ]
     columns = ("factor", "contribution", "mean exposure", "latest exposure")
-    return Table("factor-parts", "Factors one by one", columns, rows(listed))
+    names = ("market", "factors.contribution", "factors.exposure", "selection", "unscored_weight")
+    about = defined(found.trace.figures, *(f"factors.{each}" for each in names))
+    return Table("factor-parts", "Factors one by one", columns, rows(listed), about)
 
 
 def _factor(
@@ -111,7 +114,8 @@ def _position_table(found: Parts) -> Table:
         for each in shown
     ]
     columns = ("ticker", "name", "asset class", "contribution")
-    return Table("position-parts", title, columns, rows(listed))
+    about = defined(found.trace.figures, "positions")
+    return Table("position-parts", title, columns, rows(listed), about)
 
 
 def _classes(found: Parts) -> tuple[Block, ...]:
@@ -129,10 +133,10 @@ def _classes(found: Parts) -> tuple[Block, ...]:
     ]
     figure = figures.waterfall(parts, told.active, called="above the benchmark")
     shows = f"Effects of asset classes on {told.active:.2%} above the benchmark"
-    return (Chart(name, DEFINITIONS[name], figure, shows), _class_table(told))
+    return (Chart(name, DEFINITIONS[name], figure, shows), _class_table(found, told))
 
 
-def _class_table(told: ClassAttribution) -> Table:
+def _class_table(found: Parts, told: ClassAttribution) -> Table:
     against = ", ".join(f"{part.weight:.0%} {part.ticker}" for part in told.benchmark)
     names = ("weight", "benchmark_weight", "allocation", "selection", "interaction")
     listed: list[tuple[Cell | str, ...]] = [
@@ -140,7 +144,10 @@ def _class_table(told: ClassAttribution) -> Table:
         for each in told.classes
     ]
     columns = ("asset class", *(formats.words(name) for name in names))
-    return Table("class-parts", f"Asset classes against {against}", columns, rows(listed))
+    effects = ("allocation", "selection", "interaction", "trading", "interest", "active")
+    about = defined(found.trace.figures, *(f"asset_classes.{each}" for each in effects))
+    title = f"Asset classes against {against}"
+    return Table("class-parts", title, columns, rows(listed), about)
 
 
 def _absent(name: str, found: Parts, field: str) -> Absent:

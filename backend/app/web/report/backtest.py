@@ -1,5 +1,6 @@
 """The report of a backtest."""
 
+from app.quant.definitions.report import DEFINITIONS
 from app.schemas.backtest import BacktestReport, EvidenceRead
 from app.schemas.report import BacktestFindings
 from app.web import formats
@@ -94,7 +95,8 @@ def _classes(report: BacktestReport | None) -> Block:
         (each.name, *(number(formats.percent(getattr(each, name))) for name in _EXPOSURE))
         for each in report.exposures
     ]
-    return Table("classes", title, ("asset class", *_EXPOSURE), rows(listed))
+    about = (DEFINITIONS["exposure_classes"],)
+    return Table("classes", title, ("asset class", *_EXPOSURE), rows(listed), about)
 
 
 _EXPOSURE = ("mean", "highest", "last")

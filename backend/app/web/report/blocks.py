@@ -2,11 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Protocol, TypeAlias
 
 import plotly.graph_objects as go
 
-from app.quant.definitions import Definition
+
+class Defined(Protocol):
+    """A definition of the code, or as an answer brings it."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def formula(self) -> str: ...
+    @property
+    def source(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +24,7 @@ class Chart:
 
     kind: ClassVar[str] = "chart"
     name: str
-    definition: Definition
+    definition: Defined
     figure: go.Figure
     shows: str
 
@@ -31,14 +40,14 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`definition` says what its figures are, where its last column does not say it of each."""
+    """`definitions` say what its figures are, where its last column does not say it of each."""
 
     kind: ClassVar[str] = "table"
     name: str
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    definition: Definition | None = None
+    definitions: tuple[Defined, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,5 +43,5 @@ def _lived(found: Lived, called: tuple[str, str]) -> tuple[Block, ...]:
     columns = ("crisis", "from the close of", "to that of", *called)
     return (
         Chart(name, DEFINITIONS[name], figure, f"Returns in {len(episodes)} crises"),
-        Table("crisis-table", "Crises one by one", columns, rows(listed)),
+        Table("crisis-table", "Crises one by one", columns, rows(listed), (DEFINITIONS[name],)),
     )

@@ -22,6 +22,11 @@ def explained(
     if about is None:
         text = f"No value: {missing}." if missing else ""
         return Explained(formats.words(name.rpartition(".")[2]), text)
-    formula = f"{about.formula}. Source: {about.source}" if about.source else about.formula
+    formula = f"{about.formula} ({about.source})" if about.source else about.formula
     text = f"No value: {missing}. {formula}" if missing else formula
     return Explained(about.title, text)
+
+
+def defined(definitions: Mapping[str, DefinitionRead], *names: str) -> tuple[DefinitionRead, ...]:
+    """Of those that an answer brings."""
+    return tuple(definitions[name] for name in names if name in definitions)

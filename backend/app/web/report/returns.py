@@ -88,7 +88,7 @@ def _falls(found: FiguresRead) -> Block:
         counted,
         columns,
         rows([_fall(each) for each in found.drawdowns]),
-        PERFORMANCE["drawdown"],
+        tuple(PERFORMANCE[name] for name in ("depth", "peak", "trough", "recovery", "sessions")),
     )
 
 
@@ -160,7 +160,7 @@ def _year_table(
         )
         for each in years
     ]
-    return Table("year-table", "Yearly returns", columns, rows(listed))
+    return Table("year-table", "Yearly returns", columns, rows(listed), (PERFORMANCE["years"],))
 
 
 def distribution(track: Track, metrics: MetricsRead) -> Section:

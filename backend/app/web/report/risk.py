@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from app.quant.definitions.report import DEFINITIONS
+from app.quant.risk.tails import Method
 from app.schemas.risk import HoldingRisk
 from app.schemas.risk_parts import CoverageRead, ReplayRead, SeriesRiskRead, TailRead
 from app.schemas.trace import DefinitionRead
 from app.web import figures, formats
 from app.web.figures import Part
 from app.web.report.blocks import Absent, Block, Cell, Chart, Section, Table, number, rows, whole
-from app.web.report.explaining import explained
+from app.web.report.explaining import defined, explained
 
 Definitions = Mapping[str, DefinitionRead]
 
@@ -53,8 +54,14 @@ def replays(found: HoldingRisk, held: str) -> tuple[Block, ...]:
         "Past crises, one by one",
         ("crisis", "from", "to", held, found.benchmark, "deepest fall", "notes"),
         rows([_replay(each) for each in found.replays or ()]),
+        defined(
+            found.trace.figures, "replays.total", "replays.drawdown", "replays.positions.slope"
+        ),
     )
     return (Chart(name, DEFINITIONS[name], chart, f"{len(told)} past crises replayed"), table)
+
+
+_REPLAYED = ("total", "drawdown", "positions.slope")
 
 
 def _replay(each: ReplayRead) -> tuple[Cell | str, ...]:
@@ -126,9 +133,16 @@ def _tails(found: HoldingRisk, held: str) -> Iterator[Block]:
             reason = series.reasons.get("tails", "too few returns are known")
             yield Absent(name, title, reason)
             continue
-        yield Table(name, title, _TAIL_COLUMNS, rows([_tail(each) for each in series.tails]))
+        tails = rows([_tail(each) for each in series.tails])
+        about = defined(found.trace.figures, *_TAIL) if series is found.own else ()
+        yield Table(name, title, _TAIL_COLUMNS, tails, about)
 
 
+_TAIL = (
+    *(f"tails.{method}.{what}" for method in Method for what in ("var", "cvar")),
+    *("tails.interval", "coverage.exceptions", "coverage.expected"),
+    *("coverage.kupiec", "coverage.conditional"),
+)
 _TAIL_COLUMNS = (
     *("method", "level", "VaR", "95 % interval", "CVaR"),
     *("exceptions", "expected", "Kupiec p", "Christoffersen p"),
@@ -179,6 +193,7 @@ def _correlations(found: HoldingRisk) -> Iterator[Block]:
             f"Twins: groups that correlate above {told.limit}, one bet held more than once",
             ("group",),
             rows([(group,) for group in twins]),
+            defined(found.trace.figures, "correlations.matrix"),
         )
 
 
@@ -207,7 +222,8 @@ def _class_shocks(found: HoldingRisk) -> Iterator[Block]:
     ]
     columns = ("asset class", "falls by", "weight", "alone", "with all betas", "stops reached")
     if listed:
-        yield Table("class_shocks", "Shocks by asset class", columns, rows(listed))
+        about = defined(found.trace.figures, "class_shocks.alone", "class_shocks.together")
+        yield Table("class_shocks", "Shocks by asset class", columns, rows(listed), about)
 
 
 def _factor_shocks(found: HoldingRisk) -> Iterator[Block]:
@@ -223,7 +239,8 @@ def _factor_shocks(found: HoldingRisk) -> Iterator[Block]:
     ]
     columns = ("factor", "moves by", "exposure", "alone", "with the others")
     if listed:
-        yield Table("factor_shocks", "Shocks by factor", columns, rows(listed))
+        about = defined(found.trace.figures, "factor_shocks.alone", "factor_shocks.together")
+        yield Table("factor_shocks", "Shocks by factor", columns, rows(listed), about)
 
 
 def _liquidity(found: HoldingRisk) -> Iterator[Block]:
@@ -244,7 +261,8 @@ def _liquidity(found: HoldingRisk) -> Iterator[Block]:
             f"{formats.ratio(told.days)}"
         )
         columns = ("ticker", "traded a session, USD", "sessions", "")
-        yield Table("liquidity", title, columns, rows(listed))
+        about = defined(found.trace.figures, "liquidity.days")
+        yield Table("liquidity", title, columns, rows(listed), about)
 
 
 def _stop_ladder(found: HoldingRisk) -> Iterator[Block]:
@@ -258,7 +276,8 @@ def _stop_ladder(found: HoldingRisk) -> Iterator[Block]:
     ]
     columns = ("every price falls by", "of the portfolio", "stops that fire")
     if listed:
-        yield Table("stop_ladder", "Which stops would fire where", columns, rows(listed))
+        about = defined(found.trace.figures, "stop_ladder.weight")
+        yield Table("stop_ladder", "Which stops would fire where", columns, rows(listed), about)
 
 
 _TITLES = {

@@ -20,7 +20,7 @@ INTERVALS = {
     "cagr_interval": "CAGR",
     "drawdown_interval": "Maximum drawdown",
 }
-_BOOTSTRAP = "Percentile interval of 2,000 block resamples. Source: Politis and Romano (1994)"
+_BOOTSTRAP = "Percentile interval of 2,000 block resamples (Politis and Romano 1994)"
 
 
 def warnings(data: MarketStatus) -> Iterator[str]:
@@ -87,7 +87,7 @@ def _figure(found: EvidenceRead, name: str, about: Definition) -> tuple[Cell | s
 
 
 def _explained(reasons: Mapping[str, str], name: str, about: Definition) -> str:
-    formula = f"{about.formula} Source: {about.source}" if about.source else about.formula
+    formula = f"{about.formula} ({about.source})" if about.source else about.formula
     return f"No value: {reasons[name]}. {formula}" if name in reasons else formula
 
 
