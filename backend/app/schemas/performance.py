@@ -120,7 +120,8 @@ class ComparedRead(BenchmarkRead):
 
 
 class RollingRead(Output):
-    """Each list has one entry per window, dated by the session it ends with."""
+    """Each list has one entry per window, dated by the session it ends with: null where a return
+    within it is unknown, or the figure has no value."""
 
     window: int = Field(description="Sessions of a window")
     sessions: list[date]

@@ -41,7 +41,7 @@ async def measure(
     """
     if asked.benchmark is not None:
         benchmarks.require(market, asked.benchmark)
-    details = json.loads(zlib.decompress(run.details)) if run.details else None
+    details = details_of(run) if run.details else None
     whole = track_of(market, run, details)
     window = periods.between(
         whole.dates, start=asked.start, end=asked.end, period=asked.period or Period.ALL
@@ -77,6 +77,13 @@ async def measure(
         complete=window.complete,
         **figures(subject, traded, Closes.of(track, cash)),
     )
+
+
+def details_of(run: Backtest) -> dict[str, Any]:
+    """Its curve, positions and trades, as JSON has them."""
+    assert run.details is not None
+    details: dict[str, Any] = json.loads(zlib.decompress(run.details))
+    return details
 
 
 def track_of(market: MarketSnapshot, run: Backtest, details: dict[str, Any] | None) -> Track:
