@@ -21,16 +21,18 @@ from app.quant.track import Track
 from app.services import books_over_time, history
 from app.services.history import History
 from app.services.performance_answers import Closes, Traded
+from app.services.performance_json import Parts, heads_of
 
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
     """Of T sessions. `capital` was at work in each; `bought`, `sold` and `costs` have T + 1 sums of
-    what came before each of the T + 1 closes."""
+    what came before each of the T + 1 closes. `heads` begin the JSON of each session's point."""
 
     history: History
     track: Track
     closes: Closes
+    heads: Parts
     capital: FloatArray
     book: BookOverTime
     bought: tuple[Decimal, ...]
@@ -75,12 +77,12 @@ def expenses_of(
 def _made(lived: History, book: BookOverTime) -> Lifetime:
     track = history.stretch(lived).track
     assert track.money is not None
+    closes = Closes.of(track, [day.cash for day in lived.days], [day.carried for day in lived.days])
     return Lifetime(
         history=lived,
         track=track,
-        closes=Closes.of(
-            track, [day.cash for day in lived.days], [day.carried for day in lived.days]
-        ),
+        closes=closes,
+        heads=heads_of(track.days[1:], closes),
         capital=track.money.capital,
         book=book,
         bought=_traded(lived, EntryKind.BUY),

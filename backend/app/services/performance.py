@@ -17,7 +17,8 @@ from app.schemas.settings import PortfolioSettings
 from app.services import benchmarks, freshness, history, lifetimes, strategy
 from app.services.history import Stretch
 from app.services.lifetimes import Lifetime
-from app.services.performance_answers import Subject, figures
+from app.services.performance_answers import Subject, figures, measured
+from app.services.performance_json import series_json
 
 
 async def measure(
@@ -58,12 +59,28 @@ async def measured_json(
     found = _answers.get(key)
     if found is None:
         life = await lifetimes.of(market, lived)
-        answer = _measured(market, portfolio, life, asked, now=now)
-        found = _answers[key] = life, answer.model_dump_json().encode()
+        found = _answers[key] = life, _json(market, portfolio, life, asked, now=now)
         while len(_answers) > REMEMBERED_ANSWERS:
             _answers.popitem(last=False)
     _answers.move_to_end(key)
     return found[1]
+
+
+def _json(
+    market: MarketSnapshot,
+    portfolio: Portfolio,
+    life: Lifetime,
+    asked: PerformanceAsked,
+    *,
+    now: datetime,
+) -> bytes:
+    """As `_measured` would be written, the series first."""
+    stretch, subject, window = _subject(market, portfolio, life, asked)
+    found, fields = measured(subject, life.traded(market, window))
+    about = period_fields(market, portfolio, stretch, now)
+    rest = PerformanceRead.model_construct(None, **about, **fields, series=[])
+    series = series_json(found, life.heads[window.first : window.end - 1])
+    return b'{"series":%b,%b' % (series, rest.model_dump_json(exclude={"series"}).encode()[1:])
 
 
 REMEMBERED_ANSWERS = 32
@@ -81,8 +98,22 @@ def _measured(
     *,
     now: datetime,
 ) -> PerformanceRead:
-    settings, lived = strategy.settings_of(portfolio), life.history
-    stretch = history.stretch(lived, asked.period or Period.ALL, start=asked.start, end=asked.end)
+    stretch, subject, window = _subject(market, portfolio, life, asked)
+    return PerformanceRead.model_construct(
+        None,
+        **period_fields(market, portfolio, stretch, now),
+        **figures(subject, life.traded(market, window), life.closes.within(window)),
+    )
+
+
+def _subject(
+    market: MarketSnapshot, portfolio: Portfolio, life: Lifetime, asked: PerformanceAsked
+) -> tuple[Stretch, Subject, Window]:
+    """What is asked for of a life: its stretch, its track, and where they lie."""
+    settings = strategy.settings_of(portfolio)
+    stretch = history.stretch(
+        life.history, asked.period or Period.ALL, start=asked.start, end=asked.end
+    )
     window = Window(stretch.first, stretch.first + len(stretch.dates), stretch.complete)
     subject = Subject(
         track=life.track.within(window),
@@ -92,11 +123,7 @@ def _measured(
         benchmark=asked.benchmark or benchmark_of(market, settings),
         command=f"performance {portfolio.id}",
     )
-    return PerformanceRead.model_construct(
-        None,
-        **period_fields(market, portfolio, stretch, now),
-        **figures(subject, life.traded(market, window), life.closes.within(window)),
-    )
+    return stretch, subject, window
 
 
 def period_fields(

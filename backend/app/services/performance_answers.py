@@ -112,6 +112,12 @@ NO_BENCHMARK = Missing("no benchmark was asked for")
 
 def figures(subject: Subject, traded: Traded | Missing, closes: Closes) -> dict[str, Any]:
     """The fields of `schemas.performance.FiguresRead`."""
+    found, fields = measured(subject, traded)
+    return fields | {"series": _series(found, closes)}
+
+
+def measured(subject: Subject, traded: Traded | Missing) -> tuple[Performance, dict[str, Any]]:
+    """What was found, and the same fields of it but for the series."""
     track, benchmark = subject.track, _benchmark(subject)
     found = analyse(
         track,
@@ -128,7 +134,7 @@ def figures(subject: Subject, traded: Traded | Missing, closes: Closes) -> dict[
         )
         if isinstance(value, Missing)
     }
-    return {
+    return found, {
         **_money(track, reasons),
         "costs": None if isinstance(traded, Missing) else to_cents(traded.costs),
         "metrics": metrics_read(found.metrics, found.money_weighted, benchmark),
@@ -140,7 +146,6 @@ def figures(subject: Subject, traded: Traded | Missing, closes: Closes) -> dict[
         "years": [period_read(each) for each in found.years],
         "months": [period_read(each) for each in found.months],
         "activity": _activity(track, traded),
-        "series": _series(found, closes),
         "reasons": reasons,
         "trace": _trace(subject, benchmark),
     }

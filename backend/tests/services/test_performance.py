@@ -1,3 +1,4 @@
+import json
 from decimal import Decimal
 
 import numpy as np
@@ -196,3 +197,46 @@ async def test_a_replayed_history_says_which_part_was_replayed(
 
     assert "2025-05-15" in str((await measured(session, market, portfolio)).replay_note)
     assert (await measured(session, market, portfolio, Period.MONTH)).replay_note is None
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        PerformanceAsked(),
+        PerformanceAsked(benchmark="GAPS", window=10),
+        PerformanceAsked(period=Period.MONTH, benchmark="AAA:0.5,CCC:0.5"),
+        PerformanceAsked(benchmark="MUTE"),
+    ],
+)
+async def test_what_is_written_at_once_is_the_answer_as_json(
+    session: AsyncSession,
+    market: MarketSnapshot,
+    resources: Resources,
+    asked: PerformanceAsked,
+) -> None:
+    portfolio = await all_in(session, market, resources.owner_id, ticker="GAPS", back=30)
+    await book(session, portfolio, deposit("500.25", session_of(market, 12)))
+
+    answer = await performance.measure(session, market, portfolio, asked, now=NOW)
+    written = await performance.measured_json(session, market, portfolio, asked, now=NOW)
+    again = await performance.measured_json(session, market, portfolio, asked, now=NOW)
+
+    assert json.loads(written) == json.loads(answer.model_dump_json())
+    assert again is written
+
+
+async def test_without_a_benchmark_it_is_written_the_same(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    portfolio = await opened(
+        session,
+        market,
+        resources.owner_id,
+        on=market.latest_session,
+        capital=Decimal(1000),
+        settings=rules(benchmark=None),
+    )
+    asked = PerformanceAsked()
+    answer = await performance.measure(session, market, portfolio, asked, now=NOW)
+    written = await performance.measured_json(session, market, portfolio, asked, now=NOW)
+    assert json.loads(written) == json.loads(answer.model_dump_json())
