@@ -42,17 +42,22 @@ def model_of_positions(
 
 
 def _exposures(history: FactorHistory, rows: IntArray, lines: IntArray) -> FloatArray:
-    """[L, N, K] on the given lines of the history, NaN where an ETF was not scored."""
+    """[L, N, K] on the given lines of the history, NaN where an ETF was not scored; a line is -1
+    where there is none, and comes once at most."""
     found = np.full((len(lines), len(rows), 1 + len(history.names)), np.nan)
     column = np.full(len(history.tickers), -1)
     column[rows] = np.arange(len(rows))
-    for place, line in enumerate(lines.tolist()):
-        if line < 0:
-            continue
-        entries = slice(int(history.starts[line]), int(history.starts[line + 1]))
-        at = column[history.rows[entries]]
-        held = np.flatnonzero(at >= 0)
-        scores = history.z[:, entries][:, held]
-        found[place, at[held], 0] = 1.0
-        found[place, at[held], 1:] = np.where(np.isnan(scores), 0.0, scores).T
+    known = lines[lines >= 0]
+    first, end = int(known.min()), int(known.max()) + 1
+    begin = int(history.starts[first])
+    at = column[history.rows[begin : int(history.starts[end])]]
+    held = np.flatnonzero(at >= 0)
+    line = np.searchsorted(history.starts, held + begin, side="right") - 1
+    place_of = np.full(len(history.sessions), -1)
+    place_of[known] = np.flatnonzero(lines >= 0)
+    place = place_of[line]
+    held, place = held[place >= 0], place[place >= 0]
+    scores = history.z[:, begin + held]
+    found[place, at[held], 0] = 1.0
+    found[place, at[held], 1:] = np.where(np.isnan(scores), 0.0, scores).T
     return found
