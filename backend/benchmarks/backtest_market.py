@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 
@@ -20,8 +19,8 @@ from app.quant.factors.settings import ScoreSettings
 from app.quant.optimizers import Optimizer
 from app.quant.panel import Facts, FloatArray, Panel
 from app.quant.stop_loss import StopPolicy
+from benchmarks.real_prices import DATA, read_prices
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 CAPITAL = Decimal(1_000_000)
 HISTORY = 252
 STOPS = StopPolicy()
@@ -45,7 +44,7 @@ class Market:
 def market(file: str = "etf_prices.parquet", *, etfs: int = 2_383, sessions: int = 1_098) -> Market:
     """The real prices kept beside the project where there are any, else random walks."""
     real = (DATA / file).is_file()
-    panel, opens, facts = _read(DATA / file) if real else invented_prices(etfs, sessions)
+    panel, opens, facts = read_prices(file) if real else invented_prices(etfs, sessions)
     return of(panel, opens, facts, real=real)
 
 
@@ -103,37 +102,6 @@ def timed(work: Callable[[], object], *, repeats: int) -> float:
         work()
         seconds.append(perf_counter() - started)
     return median(seconds)
-
-
-def _read(file: Path) -> tuple[Panel, FloatArray, Facts]:
-    prices = pl.read_parquet(file)
-    tickers = prices["ticker"].unique().sort()
-    days = prices["date"].unique().sort().to_numpy()
-    row = prices["ticker"].cast(pl.Enum(tickers)).to_physical().to_numpy()
-    column = np.searchsorted(days, prices["date"].to_numpy())
-
-    def matrix(name: str) -> FloatArray:
-        aligned = np.full((len(tickers), len(days)), np.nan)
-        aligned[row, column] = prices[name].cast(pl.Float64).to_numpy()
-        return aligned
-
-    close, opens = matrix("close"), matrix("open")
-    close[~(close > 0)] = np.nan
-    opens[~(opens > 0)] = np.nan
-    known = tickers.to_frame("ticker").join(
-        pl.read_csv(DATA / "etf_metadata.csv", infer_schema_length=None),
-        on="ticker",
-        how="left",
-        maintain_order="left",
-    )
-    facts = Facts(
-        expense_ratio=known["expense_ratio"].to_numpy(),
-        leveraged=known["is_leveraged"].fill_null(value=False).to_numpy(),
-        inverse=known["is_inverse"].fill_null(value=False).to_numpy(),
-        asset_class=known["asset_class"].fill_null("").to_numpy(),
-    )
-    sessions = days.astype("datetime64[D]")
-    return Panel(tuple(tickers), sessions, close, close, matrix("volume")), opens, facts
 
 
 def invented_prices(etfs: int, sessions: int) -> tuple[Panel, FloatArray, Facts]:

@@ -16,48 +16,22 @@ from time import perf_counter
 
 import numpy as np
 import pandas as pd
-import polars as pl
 
 path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from app.quant.factors.score_history import score_history
 from app.quant.factors.scoring import score
-from app.quant.panel import Facts, FloatArray, Panel
+from app.quant.panel import Facts, Panel
+from benchmarks.real_prices import DATA, read_prices
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 ETFS, SESSIONS, SWEPT, REPEATS = 2_383, 1_098, 252, 15
 READ = 258
 
 
 def market_of(file: str) -> tuple[Panel, Facts]:
     """A file of real prices, in double precision."""
-    prices = pl.read_parquet(DATA / f"{file}.parquet")
-    tickers = prices["ticker"].unique().sort()
-    sessions = prices["date"].unique().sort().to_numpy()
-    row = prices["ticker"].cast(pl.Enum(tickers)).to_physical().to_numpy()
-    column = np.searchsorted(sessions, prices["date"].to_numpy())
-
-    def matrix(name: str) -> FloatArray:
-        aligned = np.full((len(tickers), len(sessions)), np.nan)
-        aligned[row, column] = prices[name].to_numpy()
-        return aligned
-
-    close = matrix("close")
-    close[~(close > 0)] = np.nan
-    known = tickers.to_frame("ticker").join(
-        pl.read_csv(DATA / "etf_metadata.csv", infer_schema_length=None),
-        on="ticker",
-        how="left",
-        maintain_order="left",
-    )
-    facts = Facts(
-        expense_ratio=known["expense_ratio"].to_numpy(),
-        leveraged=known["is_leveraged"].fill_null(value=False).to_numpy(),
-        inverse=known["is_inverse"].fill_null(value=False).to_numpy(),
-        asset_class=known["asset_class"].fill_null("").to_numpy(),
-    )
-    dates = sessions.astype("datetime64[D]")
-    return Panel(tuple(tickers), dates, close, close, matrix("volume")), facts
+    panel, _, facts = read_prices(f"{file}.parquet")
+    return panel, facts
 
 
 def invented_market() -> tuple[Panel, Facts]:
