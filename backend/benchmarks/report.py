@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from uuid import uuid4
 
 import numpy as np
@@ -123,15 +123,16 @@ def by_quantstats(found: BacktestFindings, returns: np.ndarray, file: Path) -> i
 async def measure(resources: Resources, repeats: int, folder: Path) -> None:
     await fill(resources)
     run = await kept(resources)
-    reading_took, writing_took = [], []
+    reading_took, writing_took, worked = [], [], []
     page = ""
     for _ in range(repeats + 1):
-        started = perf_counter()
+        started, begun = perf_counter(), process_time()
         found = await gathered(resources, run.id)
         read = perf_counter()
         page = report.of_backtest(found)
         reading_took.append(read - started)
         writing_took.append(perf_counter() - read)
+        worked.append(process_time() - begun)
     theirs, size = [], 0
     for _ in range(max(repeats // 2, 1)):
         started = perf_counter()
@@ -141,6 +142,7 @@ async def measure(resources: Resources, repeats: int, folder: Path) -> None:
     print(f"{len(found.run.curve or ()):,} sessions, {len(found.run.trades or ()):,} trades")
     print(f"first, with imports      {reading_took[0] + writing_took[0]:6.2f} s")
     print(f"report                   {ours:6.2f} s   {len(page.encode()) / 1e6:.2f} MB")
+    print(f"  processor time         {median(worked[1:]):6.2f} s")
     print(f"  of which read          {median(reading_took[1:]):6.2f} s")
     print(f"  of which written       {median(writing_took[1:]):6.2f} s")
     print(f"quantstats tear sheet    {median(theirs):6.2f} s   {size / 1e6:.2f} MB")
