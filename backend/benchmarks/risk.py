@@ -3,7 +3,7 @@
     python -m benchmarks.risk [--rounds 40]
 
 The real market where the folder of market data lies beside the project, else the simulated one, on
-a PostgreSQL of its own in a scratch folder. A portfolio lives through the last 500 sessions by the
+a PostgreSQL of its own in a scratch folder. A portfolio lives through the last 400 sessions by the
 default rules with twenty names; then one server process is asked for its risk, one request at a
 time, warm, factor risk included. Beside it: the forecasts of all three methods over five years,
 their coverage and intervals, ours and as one writes them in pandas and scipy.
@@ -36,7 +36,7 @@ from app.services import backtest_running, replay
 from benchmarks.http_book import Connection, Request, server
 from benchmarks.http_factors import fill
 
-SESSIONS = 500
+SESSIONS = 400
 TARGET_MS = 60.0
 
 
@@ -131,8 +131,9 @@ def main() -> None:
         port = stack.enter_context(server("app.main:app", environment))
         path = f"/api/risk/{portfolio_id}"
         warm = asyncio.run(ask(port, path, options.rounds + 5))
-        median = statistics.median(warm[5:])
+        median, best = statistics.median(warm[5:]), min(warm[5:])
         print(f"{'GET /api/risk/{id}, warm':<58}{median:8.1f} ms  target {TARGET_MS:.0f} ms")
+        print(f"{'the fastest of them: what a busy machine did not slow':<58}{best:8.1f} ms")
 
 
 if __name__ == "__main__":
