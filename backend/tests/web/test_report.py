@@ -13,6 +13,8 @@ from app.core.database import unit_of_work
 from app.market_data.snapshot import MarketSnapshot
 from app.services import backtest_running
 from tests.api.test_backtests import BODY
+from tests.api.test_sweeps import PATH as SWEEPS
+from tests.api.test_sweeps import finish
 from tests.app_fixtures import create_portfolio
 from tests.services.past_books import all_in, opened, session_of
 from tests.web.packed import numbers
@@ -214,3 +216,18 @@ async def test_a_report_of_what_is_not_there_is_refused(
 def test_the_server_starts_without_plotly() -> None:
     command = "import sys, app.main; sys.exit('plotly' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", command], check=False).returncode == 0
+
+
+async def test_a_member_of_a_sweep_has_what_its_returns_say_and_reasons_for_the_rest(
+    client: httpx2.AsyncClient, resources: Resources
+) -> None:
+    grid = {"num_positions": [3, 4]}
+    started = await client.post(SWEEPS, json={**BODY, "grid": grid})
+    await finish(resources, started.json()["id"])
+    member = (await client.get("/api/backtests", params={"source": "sweep"})).json()[0]
+    page = await report(client, f"/api/backtests/{member['id']}")
+
+    assert {"growth", "drawdown", "distribution", "months"} <= page.figures.keys()
+    assert not {"traded", "costs", "invested"} & page.figures.keys()
+    assert "of which only its returns were kept: run its settings alone" in page.words
+    assert "Trials made" in page.words
