@@ -10,6 +10,7 @@ from sqlalchemy import select
 from app.core import calendar, embedded, logging, migrations
 from app.core.bell import Bell
 from app.core.cache import ByteCache, open_cache
+from app.core.computing import Computing
 from app.core.config import Settings
 from app.core.database import Sessions, open_engine, open_sessions, reading
 from app.core.queueing import Queue
@@ -27,6 +28,7 @@ class Resources:
     cache: ByteCache
     owner_id: int
     queue: Queue
+    computing: Computing
 
 
 @contextmanager
@@ -73,6 +75,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
                 cache=cache,
                 owner_id=await _local_user(sessions),
                 queue=Queue(),
+                computing=Computing(),
             )
         finally:
             bell.close()

@@ -3,8 +3,16 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.deps import MAX_ID, IdempotencyKeyHeader, PortfolioDep, ResourcesDep, SessionDep
+from app.api.deps import (
+    MAX_ID,
+    ComputeDep,
+    IdempotencyKeyHeader,
+    PortfolioDep,
+    ResourcesDep,
+    SessionDep,
+)
 from app.api.errors import problems
 from app.api.transaction import Transaction
 from app.core.clock import utc_now
@@ -41,7 +49,7 @@ async def of_portfolio(
 @router.get("/api/backtests/{backtest_id:id}/attribution", responses=problems(404, 409))
 async def of_backtest(
     backtest_id: BacktestId,
-    session: SessionDep,
+    compute: ComputeDep,
     resources: ResourcesDep,
     asked: Annotated[AttributionAsked, Query()],
 ) -> BacktestAttributionRead:
@@ -50,9 +58,13 @@ async def of_backtest(
     It is lived through again on the prices it was made on; where the market has other ones by now,
     everything is null with that reason.
     """
-    run = await backtest_runs.found(session, resources.owner_id, backtest_id)
-    market = await resources.market_data.snapshot(session, run.market)
-    return await attribution.attribute_backtest(market, run, asked, now=utc_now())
+
+    async def work(session: AsyncSession) -> BacktestAttributionRead:
+        run = await backtest_runs.found(session, resources.owner_id, backtest_id)
+        market = await resources.market_data.snapshot(session, run.market)
+        return await attribution.attribute_backtest(market, run, asked, now=utc_now())
+
+    return await compute(work)
 
 
 @router.get("/api/performance/{portfolio_id:id}/regression", responses=problems(404, 409))

@@ -1,12 +1,14 @@
 """Backtests: rules lived through over past sessions, kept, and judged together."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.background import BackgroundTask
 
-from app.api.deps import MAX_ID, IdempotencyKeyHeader, ResourcesDep, SessionDep
+from app.api.deps import MAX_ID, ComputeDep, IdempotencyKeyHeader, ResourcesDep, SessionDep
 from app.api.errors import problems
 from app.api.transaction import Transaction
 from app.core.clock import utc_now
@@ -103,14 +105,18 @@ async def show_all(
 
 @router.get("/compare", responses=problems(404))
 async def compare(
-    session: SessionDep, resources: ResourcesDep, first: OneOfTwo, second: OneOfTwo
+    compute: ComputeDep, resources: ResourcesDep, first: OneOfTwo, second: OneOfTwo
 ) -> ComparisonRead:
     """Whether the first run differs from the second, or had different luck.
 
     The paired difference of their daily returns, with HAC standard errors and a bootstrap interval,
     on the sessions that both have.
     """
-    return await backtest_evidence.comparison(session, resources.owner_id, first, second)
+
+    async def work(session: AsyncSession) -> ComparisonRead:
+        return await backtest_evidence.comparison(session, resources.owner_id, first, second)
+
+    return await compute(work)
 
 
 @router.get("/{backtest_id:id}", response_model=BacktestRead, responses=problems(404))
@@ -156,7 +162,7 @@ async def trades_of(
 )
 async def performance_of(
     backtest_id: BacktestId,
-    session: SessionDep,
+    compute: ComputeDep,
     resources: ResourcesDep,
     asked: Annotated[PerformanceAsked, Query()],
 ) -> Response:
@@ -164,34 +170,46 @@ async def performance_of(
 
     Of a member of a sweep only the returns are kept: what needs values or trades is null.
     """
-    row = await backtest_runs.found(session, resources.owner_id, backtest_id)
-    market = await resources.market_data.snapshot(session, row.market)
-    answer = await backtest_performance.measure(market, row, asked, now=utc_now())
-    return Response(answer.model_dump_json(), media_type="application/json")
+
+    async def work(session: AsyncSession) -> str:
+        row = await backtest_runs.found(session, resources.owner_id, backtest_id)
+        market = await resources.market_data.snapshot(session, row.market)
+        answer = await backtest_performance.measure(market, row, asked, now=utc_now())
+        return await asyncio.to_thread(answer.model_dump_json)
+
+    return Response(await compute(work), media_type="application/json")
 
 
 @router.get("/{backtest_id:id}/evidence", responses=problems(404))
 async def evidence(
-    backtest_id: BacktestId, session: SessionDep, resources: ResourcesDep
+    backtest_id: BacktestId, compute: ComputeDep, resources: ResourcesDep
 ) -> EvidenceRead:
     """Whether a run can be believed, given every run that you made on its market.
 
     Withdrawn runs count: they were tries too.
     """
-    return await backtest_evidence.evidence(session, resources.owner_id, backtest_id)
+
+    async def work(session: AsyncSession) -> EvidenceRead:
+        return await backtest_evidence.evidence(session, resources.owner_id, backtest_id)
+
+    return await compute(work)
 
 
 @router.get("/{backtest_id:id}/risk", responses=problems(404, 409))
 async def risk_of(
-    backtest_id: BacktestId, session: SessionDep, resources: ResourcesDep
+    backtest_id: BacktestId, compute: ComputeDep, resources: ResourcesDep
 ) -> BacktestRiskRead:
     """The risk of what a run held at its end, and of the returns that it made.
 
     Whatever has no honest value is null, with its reason in `reasons`.
     """
-    row = await backtest_runs.found(session, resources.owner_id, backtest_id)
-    market = await resources.market_data.snapshot(session, row.market)
-    return await backtest_risk.assess(market, row, now=utc_now())
+
+    async def work(session: AsyncSession) -> BacktestRiskRead:
+        row = await backtest_runs.found(session, resources.owner_id, backtest_id)
+        market = await resources.market_data.snapshot(session, row.market)
+        return await backtest_risk.assess(market, row, now=utc_now())
+
+    return await compute(work)
 
 
 @router.delete("/{backtest_id:id}", responses=problems(404, 409))

@@ -4,9 +4,17 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.backtests import BacktestId
-from app.api.deps import PortfolioDep, ResourcesDep, SessionDep
+from app.api.deps import (
+    ComputeDep,
+    PortfolioDep,
+    PortfolioId,
+    ResourcesDep,
+    SessionDep,
+    portfolio_of,
+)
 from app.api.errors import problems
 from app.api.performance import BenchmarkQuery, PeriodQuery
 from app.core.clock import utc_now
@@ -51,8 +59,8 @@ AcceptHeader = Annotated[
 
 @router.get("/portfolios/{portfolio_id}/report", responses=problems(404, 409) | PAGE)
 async def of_portfolio(
-    portfolio: PortfolioDep,
-    session: SessionDep,
+    portfolio_id: PortfolioId,
+    compute: ComputeDep,
     resources: ResourcesDep,
     period: PeriodQuery = Period.ALL,
     benchmark: BenchmarkQuery = None,
@@ -62,34 +70,41 @@ async def of_portfolio(
     Growth, falls, what made the return, exposures, costs and risk, each with its definition, and
     what is known to be wrong with the data.
     """
-    market = await resources.market_data.snapshot(session, portfolio.market)
-    found = await reporting.of_portfolio(
-        session,
-        resources.cache,
-        market,
-        portfolio,
-        period=period,
-        benchmark=benchmark,
-        now=utc_now(),
-    )
-    page = await asyncio.to_thread(_portfolio_page, found)
-    return _page(page, f"portfolio-{portfolio.id}")
+
+    async def work(session: AsyncSession) -> str:
+        portfolio = await portfolio_of(session, resources, portfolio_id)
+        market = await resources.market_data.snapshot(session, portfolio.market)
+        found = await reporting.of_portfolio(
+            session,
+            resources.cache,
+            market,
+            portfolio,
+            period=period,
+            benchmark=benchmark,
+            now=utc_now(),
+        )
+        return await asyncio.to_thread(_portfolio_page, found)
+
+    return _page(await compute(work), f"portfolio-{portfolio_id}")
 
 
 @router.get("/backtests/{backtest_id:id}/report", responses=problems(404) | PAGE)
 async def of_backtest(
-    backtest_id: BacktestId, session: SessionDep, resources: ResourcesDep
+    backtest_id: BacktestId, compute: ComputeDep, resources: ResourcesDep
 ) -> Response:
     """A report about a backtest: one HTML file that loads nothing else.
 
     What the rules did, at which cost, and whether it can be believed: how many runs were tried,
     the deflated Sharpe ratio, and the caveats.
     """
-    run = await backtest_runs.found(session, resources.owner_id, backtest_id)
-    market = await resources.market_data.snapshot(session, run.market)
-    found = await reporting.of_backtest(session, resources.cache, market, run, now=utc_now())
-    page = await asyncio.to_thread(_backtest_page, found)
-    return _page(page, f"backtest-{backtest_id}")
+
+    async def work(session: AsyncSession) -> str:
+        run = await backtest_runs.found(session, resources.owner_id, backtest_id)
+        market = await resources.market_data.snapshot(session, run.market)
+        found = await reporting.of_backtest(session, resources.cache, market, run, now=utc_now())
+        return await asyncio.to_thread(_backtest_page, found)
+
+    return _page(await compute(work), f"backtest-{backtest_id}")
 
 
 @router.get("/portfolios/{portfolio_id}/series", responses=problems(404))
@@ -100,8 +115,8 @@ async def list_of_portfolio(portfolio: PortfolioDep) -> list[SeriesRead]:  # noq
 
 @router.get("/portfolios/{portfolio_id}/series/{name}", responses=problems(404, 409) | ROWS)
 async def series_of_portfolio(
-    portfolio: PortfolioDep,
-    session: SessionDep,
+    portfolio_id: PortfolioId,
+    compute: ComputeDep,
     resources: ResourcesDep,
     name: SeriesName,
     *,
@@ -111,10 +126,15 @@ async def series_of_portfolio(
     accept: AcceptHeader = MEDIA[Format.JSON],
 ) -> Response:
     """One series of a portfolio as JSON, CSV or Parquet, whole."""
-    market = await resources.market_data.snapshot(session, portfolio.market)
-    book = exporting.Book(session, market, portfolio, period, benchmark, utc_now())
-    form = form or _accepted(accept)
-    return _file(await exporting.export(exporting.OF_PORTFOLIOS, name, book, form), form)
+    wanted = form or _accepted(accept)
+
+    async def work(session: AsyncSession) -> bytes:
+        portfolio = await portfolio_of(session, resources, portfolio_id)
+        market = await resources.market_data.snapshot(session, portfolio.market)
+        book = exporting.Book(session, market, portfolio, period, benchmark, utc_now())
+        return await exporting.export(exporting.OF_PORTFOLIOS, name, book, wanted)
+
+    return _file(await compute(work), wanted)
 
 
 @router.get("/backtests/{backtest_id:id}/series", responses=problems(404))
@@ -129,7 +149,7 @@ async def list_of_backtest(
 @router.get("/backtests/{backtest_id:id}/series/{name}", responses=problems(404) | ROWS)
 async def series_of_backtest(
     backtest_id: BacktestId,
-    session: SessionDep,
+    compute: ComputeDep,
     resources: ResourcesDep,
     name: SeriesName,
     *,
@@ -137,11 +157,15 @@ async def series_of_backtest(
     accept: AcceptHeader = MEDIA[Format.JSON],
 ) -> Response:
     """One series of a backtest as JSON, CSV or Parquet, whole."""
-    row = await backtest_runs.found(session, resources.owner_id, backtest_id)
-    market = await resources.market_data.snapshot(session, row.market)
-    run = exporting.Run(market, row, utc_now())
-    form = form or _accepted(accept)
-    return _file(await exporting.export(exporting.OF_BACKTESTS, name, run, form), form)
+    wanted = form or _accepted(accept)
+
+    async def work(session: AsyncSession) -> bytes:
+        row = await backtest_runs.found(session, resources.owner_id, backtest_id)
+        market = await resources.market_data.snapshot(session, row.market)
+        run = exporting.Run(market, row, utc_now())
+        return await exporting.export(exporting.OF_BACKTESTS, name, run, wanted)
+
+    return _file(await compute(work), wanted)
 
 
 def _accepted(accept: str) -> Format:
