@@ -1,6 +1,7 @@
 """Whether a factor says anything about the returns to come."""
 
 import asyncio
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
@@ -32,7 +33,8 @@ async def examine(
     """Rank IC, quantile returns, turnover, costs and what the factor adds to others, by horizon.
 
     What is known already, or expected within 200 ms, is answered at once. Anything longer is a job:
-    asked again when that has ended, this is the answer.
+    asked again when that has ended, this is the answer. What these data cannot answer is a 422 with
+    the reason, then as ever after.
     """
     now, owner_id = utc_now(), resources.owner_id
     async with reading(resources.sessions) as session:
@@ -44,8 +46,10 @@ async def examine(
         at_once = (
             body is not None
             or research.is_quick(market)
-            or await research.was_done(session, owner_id, key)
+            or await research.was_done(session, asked, owner_id=owner_id, now=now)
         )
+        if not at_once:
+            await research.require_possible(session, asked, owner_id=owner_id)
     if not at_once:
         async with unit_of_work(resources.sessions) as session:
             job = await research.submit(session, asked, owner_id=owner_id, now=now)
@@ -56,5 +60,8 @@ async def examine(
         found = await asyncio.to_thread(research.examine, asked, now=now)
         return found.model_dump_json().encode()
 
-    body = body or await resources.cache.get_or_make(key, make)
+    if body is None:
+        body = await resources.computing.answer(
+            key, partial(resources.cache.get_or_make, key, make)
+        )
     return Response(body, media_type="application/json")

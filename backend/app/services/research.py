@@ -2,11 +2,13 @@
 
 The answer to a question on one version of the data never changes: it is made once and kept as
 bytes. What takes longer than an answer may is a job, which leaves its answer in the cache; where
-the cache lost it, the answer is made by whoever asks.
+the cache lost it, the answer is made by whoever asks. That there is no answer is kept too: the job
+that failed says why.
 """
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
@@ -19,6 +21,7 @@ from app.market_data.snapshot import MarketSnapshot
 from app.models import Job, JobKind, JobState
 from app.quant import periods
 from app.quant.definitions.research import DEFINITIONS
+from app.quant.errors import EmptyPeriod, InsufficientHistory, QuantError
 from app.quant.factors.factor_history import FactorHistory
 from app.quant.factors.registry import REGISTRY
 from app.quant.factors.scoring import FORMULA_VERSION
@@ -26,6 +29,7 @@ from app.quant.panel import FloatArray, IntArray
 from app.quant.research import study as studying
 from app.quant.research.signals import Question, Signals, signals
 from app.quant.stop_loss import StopPolicy, Vix, threshold
+from app.schemas.problem import problem_type
 from app.schemas.research import COMPOSITE, FactorName, FactorQuestion, FactorResearchRead
 from app.schemas.settings import PortfolioSettings, default_settings
 from app.schemas.trace import Trace
@@ -46,10 +50,16 @@ SECONDS_PER_CLOSE = 3e-7
 """Scores and all horizons together, by session and ETF."""
 QUICK_SECONDS = 0.2
 UNKNOWN = "unknown"
+LANES_LETTERS = 24
+"""Of the 32 that a lane has; the age of the data follows."""
+_IMPOSSIBLE: dict[str, type[QuantError]] = {
+    problem_type(each.__name__): each for each in (InsufficientHistory, EmptyPeriod)
+}
+"""What the same data would only say again, by the type that it has in a failed job."""
 ABOUT_COMPOSITE = "the configured weighting of the market's factors"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ask:
     """One question about one factor of a market, to be answered by the configured rules."""
 
@@ -67,13 +77,23 @@ class Ask:
         names = (other.value for other in self.question.others)
         return tuple(name for name in names if name != self.factor.value)
 
-    def key(self, now: datetime) -> str:
-        """What the answer depends on: also how old the data are, which it says."""
+    @cached_property
+    def identity(self) -> str:
+        """What whether there is an answer depends on, and all of it but the age of the data."""
         words = (self.factor.value, self.question.model_dump_json(), self.rules.model_dump_json())
         digest = sha256("\n".join(words).encode()).hexdigest()[:LANE_LETTERS]
-        behind = freshness.behind(self.market, now)
-        versions = f"{RESEARCH_VERSION}:{FORMULA_VERSION}:{self.market.data_version}:{behind}"
-        return f"research:{versions}:{digest}"
+        return f"{RESEARCH_VERSION}:{FORMULA_VERSION}:{self.market.data_version}:{digest}"
+
+    def key(self, now: datetime) -> str:
+        """What the answer depends on: also how old the data are, which it says."""
+        return f"research:{freshness.behind(self.market, now)}:{self.identity}"
+
+    def lanes(self, owner_id: int) -> str:
+        """How the lanes of its jobs begin, whenever they were asked for."""
+        return sha256(f"{self.identity}:{owner_id}".encode()).hexdigest()[:LANES_LETTERS]
+
+    def lane(self, owner_id: int, now: datetime) -> str:
+        return f"{self.lanes(owner_id)}:{freshness.behind(self.market, now)}"
 
 
 def ask(
@@ -83,25 +103,34 @@ def ask(
     return Ask(market, default_settings(settings), factor, named)
 
 
-def lane_of(key: str, owner_id: int) -> str:
-    return sha256(f"{key}:{owner_id}".encode()).hexdigest()[:LANE_LETTERS]
-
-
 def is_quick(market: MarketSnapshot) -> bool:
     """Whether an answer is expected within 200 ms."""
     seconds = market.panel.close.size * SECONDS_PER_CLOSE
     return backtest_running.engine_is_loaded() and seconds < QUICK_SECONDS
 
 
-async def was_done(session: AsyncSession, owner_id: int, key: str) -> bool:
+async def was_done(session: AsyncSession, asked: Ask, *, owner_id: int, now: datetime) -> bool:
     """Whether a job has made this answer, though the cache has it no more."""
     query = select(Job.id).where(
         Job.owner_id == owner_id,
         Job.kind == JobKind.FACTOR_RESEARCH,
-        Job.lane == lane_of(key, owner_id),
+        Job.lane == asked.lane(owner_id, now),
         Job.state == JobState.SUCCEEDED,
     )
     return await session.scalar(query.limit(1)) is not None
+
+
+async def require_possible(session: AsyncSession, asked: Ask, *, owner_id: int) -> None:
+    """Raise again what a job found to be in the way of this answer on this version of the data."""
+    query = select(Job.error).where(
+        Job.owner_id == owner_id,
+        Job.kind == JobKind.FACTOR_RESEARCH,
+        Job.lane.startswith(f"{asked.lanes(owner_id)}:"),
+        Job.error["type"].astext.in_(_IMPOSSIBLE),
+    )
+    error = await session.scalar(query.limit(1))
+    if error is not None:
+        raise _IMPOSSIBLE[error["type"]](error["detail"])
 
 
 async def submit(session: AsyncSession, asked: Ask, *, owner_id: int, now: datetime) -> Job:
@@ -112,7 +141,7 @@ async def submit(session: AsyncSession, asked: Ask, *, owner_id: int, now: datet
         owner_id=owner_id,
         kind=JobKind.FACTOR_RESEARCH,
         arguments={"factor": asked.factor.value, "question": question},
-        lane=lane_of(asked.key(now), owner_id),
+        lane=asked.lane(owner_id, now),
         now=now,
     )
 

@@ -12,7 +12,7 @@ from app.bootstrap import Resources
 from app.market_data.snapshot import MarketSnapshot
 from app.quant.definitions.research import DEFINITIONS
 from app.quant.factors.score_history import score_history
-from app.services import backtest_running, research
+from app.services import backtest_running, freshness, research
 from app.workers import running
 from app.workers.registry import HANDLERS
 from app.workers.running import Workshop
@@ -187,3 +187,52 @@ async def test_an_answer_that_the_cache_lost_is_made_again(
 
     monkeypatch.setattr(type(resources.cache), "known", lambda self, key: nothing(key))
     assert (await client.get(PATH, params=query)).status_code == 200
+
+
+async def test_an_answer_that_there_cannot_be_is_looked_for_once(
+    client: httpx2.AsyncClient, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(research, "is_quick", lambda _: False)
+    path, query = "/api/research/factors/carry", {"market": "us", "horizons": [6]}
+    job = (await client.get(path, params=query)).json()
+    await running.run(Workshop(resources, HANDLERS), job["id"])
+
+    answers = [await client.get(path, params=query) for _ in range(3)]
+
+    for answer in answers:
+        assert answer.status_code == 422, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["type"] == "urn:etftrader:insufficient-history"
+        assert answer.json()["detail"].startswith("There is no score of carry in the period.")
+    newest, *_ = (await client.get("/api/jobs", params={"kind": "factor_research"})).json()
+    assert (newest["id"], newest["state"]) == (job["id"], "failed")
+    other = await client.get(path, params={**query, "horizons": [7]})
+    assert other.status_code == 202
+
+
+async def test_an_answer_that_there_cannot_be_is_remembered_when_the_data_are_a_session_older(
+    client: httpx2.AsyncClient, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(research, "is_quick", lambda _: False)
+    path, query = "/api/research/factors/carry", {"market": "us", "horizons": [8]}
+    job = (await client.get(path, params=query)).json()
+    await running.run(Workshop(resources, HANDLERS), job["id"])
+    behind = freshness.behind
+    monkeypatch.setattr(freshness, "behind", lambda market, now: behind(market, now) + 1)
+
+    assert (await client.get(path, params=query)).status_code == 422
+
+
+async def test_what_failed_on_our_side_is_tried_again(
+    client: httpx2.AsyncClient, resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(research, "is_quick", lambda _: False)
+    query = {"market": "us", "horizons": [9]}
+    job = (await client.get(PATH, params=query)).json()
+    with monkeypatch.context() as broken:
+        broken.setattr(research, "examine", lambda *_, **__: 1 / 0)
+        await running.run(Workshop(resources, HANDLERS), job["id"])
+
+    again = await client.get(PATH, params=query)
+    assert again.status_code == 202
+    assert again.json()["id"] != job["id"]
