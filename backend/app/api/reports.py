@@ -146,7 +146,7 @@ async def list_of_backtest(
     return exporting.listed(exporting.OF_BACKTESTS)
 
 
-@router.get("/backtests/{backtest_id:id}/series/{name}", responses=problems(404) | ROWS)
+@router.get("/backtests/{backtest_id:id}/series/{name}", responses=problems(404, 409) | ROWS)
 async def series_of_backtest(
     backtest_id: BacktestId,
     compute: ComputeDep,

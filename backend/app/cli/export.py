@@ -9,14 +9,14 @@ import typer
 from app.cli.app import new_app
 from app.cli.asking import given
 from app.cli.backtest_options import BacktestId
-from app.cli.failing import failures_in_one_sentence
+from app.cli.failing import failures_in_one_sentence, say
 from app.cli.output import print_line
 from app.cli.runtime import Context, PortfolioId, run
-from app.cli.saving import ForceOption, require_free, save
+from app.cli.saving import ForceOption, require_folder, require_free, save
 from app.quant.periods import Period
 from app.schemas.attribution import AttributionAsked
 from app.services import backtest_runs, exporting
-from app.services.exporting import Book, Format, Run, Series
+from app.services.exporting import Book, Exported, Format, Run, Series
 
 app = new_app("Write the series of a portfolio or a backtest as CSV or Parquet; money is exact.")
 
@@ -55,11 +55,11 @@ def portfolio(
     files = _files(offered, series, out, form)
     _require_free(files, force=force)
 
-    async def command(context: Context) -> dict[str, bytes]:
+    async def command(context: Context) -> Exported:
         found = await context.portfolio(portfolio_id)
         market = await context.market_of(found)
         book = Book(context.session, market, found, period, against, context.now)
-        return {name: await exporting.export(offered, name, book, form) for name in files}
+        return await _exported(offered, book, form, series)
 
     _save(run(command), files, force=force)
 
@@ -78,13 +78,21 @@ def backtest(
     files = _files(offered, series, out, form)
     _require_free(files, force=force)
 
-    async def command(context: Context) -> dict[str, bytes]:
+    async def command(context: Context) -> Exported:
         owner_id = context.resources.owner_id
         row = await backtest_runs.found(context.session, owner_id, backtest_id)
         asked = Run(await context.market(row.market), row, context.now)
-        return {name: await exporting.export(offered, name, asked, form) for name in files}
+        return await _exported(offered, asked, form, series)
 
     _save(run(command), files, force=force)
+
+
+async def _exported(
+    offered: Mapping[str, Series[Asked]], asked: Asked, form: Format, wanted: str | None
+) -> Exported:
+    if wanted is None:
+        return await exporting.export_all(offered, asked, form)
+    return Exported({wanted: await exporting.export(offered, wanted, asked, form)}, {})
 
 
 def _files(
@@ -104,12 +112,16 @@ def _require_free(files: Mapping[str, Path], *, force: bool) -> None:
     with failures_in_one_sentence():
         for file in files.values():
             require_free(file, replace=force)
+            if len(files) == 1:
+                require_folder(file)
 
 
-def _save(contents: Mapping[str, bytes], files: Mapping[str, Path], *, force: bool) -> None:
+def _save(found: Exported, files: Mapping[str, Path], *, force: bool) -> None:
     with failures_in_one_sentence():
-        for name, content in contents.items():
+        for name, content in found.contents.items():
             if len(files) > 1:
                 files[name].parent.mkdir(parents=True, exist_ok=True)
             save(content, files[name], replace=force)
             print_line(f"Wrote {len(content):,} bytes to {files[name]}.")
+    for name, why in found.left_out.items():
+        say(f"Left out {name}: {why}.")

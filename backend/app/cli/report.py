@@ -11,7 +11,7 @@ from app.cli.backtest_options import BacktestId
 from app.cli.failing import failures_in_one_sentence, say
 from app.cli.output import print_line
 from app.cli.runtime import Context, PortfolioId, run
-from app.cli.saving import ForceOption, require_free, save
+from app.cli.saving import ForceOption, require_folder, require_free, save
 from app.quant.periods import Period
 from app.schemas.attribution import AttributionAsked
 from app.schemas.report import BacktestFindings, PortfolioFindings
@@ -83,6 +83,7 @@ def _be_ready() -> None:
 def _require_free(out: Path, *, force: bool) -> None:
     with failures_in_one_sentence():
         require_free(out, replace=force)
+        require_folder(out)
 
 
 def _save(page: str, out: Path, *, force: bool) -> None:

@@ -84,6 +84,15 @@ class RollingPoint(Output):
     beta: float | None
 
 
+class ReturnPart(Output):
+    """The parts of `positions` add up to the total return, so do those of `factors`; those of
+    `asset_classes` to what it is above the benchmark's."""
+
+    account: str = Field(examples=["positions"])
+    part: str = Field(examples=["SPY"])
+    contribution: float
+
+
 class FactorExposure(Output):
     """What a session began with; `market`, `unscored` and `cash` are among the factors."""
 

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.csv_text import csv_text
-from app.core.errors import NotFound
+from app.core.errors import Conflict, NotFound
 from app.core.parquet import parquet_bytes
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Backtest, Portfolio
@@ -42,7 +42,13 @@ from app.schemas.performance import (
     PeriodReturnRead,
 )
 from app.schemas.performance_asked import PerformanceAsked
-from app.schemas.report import ClassWeight, FactorExposure, RollingPoint, SeriesRead
+from app.schemas.report import (
+    ClassWeight,
+    FactorExposure,
+    ReturnPart,
+    RollingPoint,
+    SeriesRead,
+)
 from app.schemas.risk import HoldingRisk, PositionRisk
 from app.schemas.risk_parts import ReplayRead, RiskContribution, TailRead
 from app.schemas.trade import TradeFilter, TradeRead
@@ -61,6 +67,14 @@ from app.services import (
 from app.services.exposures_over_time import weights_of
 
 EVERY = 2**31 - 1
+
+
+class NoSuchRows(Conflict):
+    """A series that cannot be told of this portfolio or backtest as things are."""
+
+    def __init__(self, name: str, why: Missing) -> None:
+        super().__init__(f"There are no rows of {name}: {why.reason}.")
+        self.why = why
 
 
 class Format(StrEnum):
@@ -96,6 +110,7 @@ class Run:
 Asked = TypeVar("Asked", Book, Run)
 Found = TypeVar("Found")
 Rows = Sequence[Output]
+MEMBER = Missing("a member of a sweep keeps only its returns: run its settings alone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,19 +119,27 @@ class Series(Generic[Asked]):
 
     model: type[Output]
     title: str
-    rows: Callable[[Asked], Awaitable[Rows]]
+    rows: Callable[[Asked], Awaitable[Rows | Missing]]
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """Files by the name of their series, and why others are not among them."""
+
+    contents: dict[str, bytes]
+    left_out: dict[str, str]
 
 
 async def _of(
     answer: Callable[[Any], Awaitable[Found]],
-    part: Callable[[Found], Rows | None],
+    part: Callable[[Found], Rows | Missing],
     asked: Book | Run,
-) -> Rows:
-    """A part of an answer, which is asked for once; nothing where it has none."""
+) -> Rows | Missing:
+    """A part of an answer, which is asked for once."""
     name = answer.__name__
     if name not in asked.known:
         asked.known[name] = await answer(asked)
-    return part(asked.known[name]) or ()
+    return part(asked.known[name])
 
 
 async def _performance(asked: Book | Run) -> FiguresRead:
@@ -147,11 +170,11 @@ async def _risk(asked: Book | Run) -> HoldingRisk:
     return await risk.assess(asked.session, asked.market, asked.portfolio, now=asked.now)
 
 
-async def _weights(asked: Book | Run) -> Sequence[ClassWeight]:
+async def _weights(asked: Book | Run) -> Sequence[ClassWeight] | Missing:
     if isinstance(asked, Run):
         book = await books_over_time.of_backtest(asked.market, asked.row)
         if isinstance(book, Missing):
-            return ()
+            return book
     else:
         lived = await history.read(asked.session, asked.market, asked.portfolio)
         first = history.stretch(lived, asked.period).first
@@ -168,17 +191,25 @@ async def _kept(run: Run) -> BacktestRead:
     return backtest_answers.read(run.row, repeated=False)
 
 
+def _or_member(rows: Rows | None) -> Rows | Missing:
+    return MEMBER if rows is None else rows
+
+
 def _shared() -> dict[str, Series[Any]]:
     """What there is of portfolios and backtests alike."""
 
-    def figure(model: type[Output], title: str, part: Callable[[FiguresRead], Rows]) -> Series[Any]:
+    def figure(
+        model: type[Output], title: str, part: Callable[[FiguresRead], Rows | Missing]
+    ) -> Series[Any]:
         return Series(model, title, partial(_of, _performance, part))
 
-    def cause(model: type[Output], title: str, part: Callable[[Parts], Rows | None]) -> Series[Any]:
+    def cause(
+        model: type[Output], title: str, part: Callable[[Parts], Rows | Missing]
+    ) -> Series[Any]:
         return Series(model, title, partial(_of, _attribution, part))
 
     def danger(
-        model: type[Output], title: str, part: Callable[[HoldingRisk], Rows | None]
+        model: type[Output], title: str, part: Callable[[HoldingRisk], Rows | Missing]
     ) -> Series[Any]:
         return Series(model, title, partial(_of, _risk, part))
 
@@ -190,8 +221,11 @@ def _shared() -> dict[str, Series[Any]]:
         "years": figure(PeriodReturnRead, "Returns by year", lambda f: f.years),
         "drawdowns": figure(DrawdownRead, "The deepest drawdowns", lambda f: f.drawdowns),
         "rolling": figure(RollingPoint, "Rolling figures", exported.rolling),
+        "attribution": cause(
+            ReturnPart, "Everything that made the return, three accounts", exported.accounts
+        ),
         "attribution_positions": cause(
-            PositionPart, "What each position contributed", lambda f: f.positions
+            PositionPart, "What each position contributed", exported.told("positions")
         ),
         "attribution_factors": cause(FactorPart, "What each factor contributed", exported.factors),
         "attribution_classes": cause(
@@ -202,10 +236,10 @@ def _shared() -> dict[str, Series[Any]]:
         ),
         "class_weights": Series(ClassWeight, "Weights of asset classes by day", _weights),
         "risk_contributions": danger(
-            RiskContribution, "Contributions to volatility", lambda f: f.contributions
+            RiskContribution, "Contributions to volatility", exported.told("contributions")
         ),
-        "tails": danger(TailRead, "Value at risk of what is held", lambda f: f.held.tails),
-        "replays": danger(ReplayRead, "Past crises replayed", lambda f: f.replays),
+        "tails": danger(TailRead, "Value at risk of what is held", exported.tails),
+        "replays": danger(ReplayRead, "Past crises replayed", exported.told("replays")),
     }
 
 
@@ -215,25 +249,29 @@ OF_PORTFOLIOS: Mapping[str, Series[Book]] = {
     "holdings": Series(
         PositionRisk,
         "What is held, against its stops",
-        partial(_of, _risk, lambda found: found.positions),
+        partial(_of, _risk, exported.told("positions")),
     ),
 }
 
 OF_BACKTESTS: Mapping[str, Series[Run]] = {
     **_shared(),
-    "curve": Series(CurvePoint, "Values by day", partial(_of, _kept, lambda found: found.curve)),
+    "curve": Series(
+        CurvePoint, "Values by day", partial(_of, _kept, lambda found: _or_member(found.curve))
+    ),
     "trades": Series(
-        BacktestTrade, "Trades, oldest first", partial(_of, _kept, lambda found: found.trades)
+        BacktestTrade,
+        "Trades, oldest first",
+        partial(_of, _kept, lambda found: _or_member(found.trades)),
     ),
     "positions": Series(
         BacktestPosition,
         "What is held at the end",
-        partial(_of, _kept, lambda found: found.positions),
+        partial(_of, _kept, lambda found: _or_member(found.positions)),
     ),
     "exposures": Series(
         ExposureRead,
         "Weights of asset classes",
-        partial(_of, _kept, lambda found: found.report.exposures if found.report else ()),
+        partial(_of, _kept, lambda found: found.report.exposures if found.report else MEMBER),
     ),
 }
 
@@ -248,11 +286,25 @@ def listed(offered: Mapping[str, Series[Any]]) -> list[SeriesRead]:
 async def export(
     offered: Mapping[str, Series[Asked]], name: str, asked: Asked, form: Format
 ) -> bytes:
-    """One series as a file. Raises NotFound where there is none of this name."""
+    """One series as a file. Raises NotFound where there is none of this name, and NoSuchRows."""
     if name not in offered:
         raise NotFound("series")
     series = offered[name]
-    return _written(series, await series.rows(asked), form)
+    rows = await series.rows(asked)
+    if isinstance(rows, Missing):
+        raise NoSuchRows(name, rows)
+    return _written(series, rows, form)
+
+
+async def export_all(offered: Mapping[str, Series[Asked]], asked: Asked, form: Format) -> Exported:
+    """Every series that there is."""
+    found = Exported({}, {})
+    for name in offered:
+        try:
+            found.contents[name] = await export(offered, name, asked, form)
+        except NoSuchRows as error:
+            found.left_out[name] = error.why.reason
+    return found
 
 
 def _written(series: Series[Any], rows: Rows, form: Format) -> bytes:

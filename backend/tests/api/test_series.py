@@ -2,11 +2,13 @@
 
 import csv
 import io
+import math
 from decimal import Decimal
 
 import httpx2
 import polars as pl
 import pytest
+from sqlalchemy import text
 
 from app.bootstrap import Resources
 from app.core.database import unit_of_work
@@ -16,6 +18,13 @@ from app.services.exporting import OF_BACKTESTS, OF_PORTFOLIOS
 from tests.api.test_backtests import BODY
 from tests.services.past_books import all_in
 
+AS_IF_ON_OLDER_PRICES = """
+    INSERT INTO backtests (owner_id, market, source, spec, settings_hash, data_version,
+        code_version, first_session, last_session, returns, headline, report, details, created_at)
+    SELECT owner_id, market, source, spec, settings_hash, gen_random_uuid(),
+        code_version, first_session, last_session, returns, headline, report, details, created_at
+    FROM backtests WHERE id = :id RETURNING id
+"""
 PARQUET = "application/vnd.apache.parquet"
 
 
@@ -51,20 +60,80 @@ async def test_every_series_of_a_backtest_is_the_same_in_every_form(
 ) -> None:
     path = f"{backtest_path}/series/{name}"
     if name == "rolling":
-        # Its 41 sessions are fewer than a window has.
-        assert (await client.get(path)).json() == []
+        require_none(
+            await client.get(path), "the period has 40 sessions, fewer than the 63 of a window"
+        )
     else:
         await assert_same_in_every_form(client, path)
 
 
+@pytest.mark.parametrize("form", ["json", "csv", "parquet"])
+async def test_what_cannot_be_told_of_a_run_on_older_prices_is_no_empty_file(
+    client: httpx2.AsyncClient, backtest_path: str, resources: Resources, form: str
+) -> None:
+    async with unit_of_work(resources.sessions) as session:
+        made = int(backtest_path.rsplit("/", 1)[1])
+        older = await session.scalar(text(AS_IF_ON_OLDER_PRICES), {"id": made})
+    backtest_path = f"/api/backtests/{older}"
+    for name in OF_BACKTESTS:
+        answer = await client.get(f"{backtest_path}/series/{name}", params={"format": form})
+        if name.startswith("attribution") or name in {"factor_exposures", "class_weights"}:
+            require_none(answer, "the run was made on other prices than the market has now")
+        elif name != "rolling":
+            assert answer.status_code == 200, name
+
+
+async def test_of_a_member_of_a_sweep_only_the_returns_can_be_told(
+    client: httpx2.AsyncClient, backtest_path: str, resources: Resources
+) -> None:
+    kept, forgotten = "report, details, created_at\n    FROM", "NULL, NULL, created_at\n    FROM"
+    as_a_member = AS_IF_ON_OLDER_PRICES.replace(kept, forgotten)
+    async with unit_of_work(resources.sessions) as session:
+        made = int(backtest_path.rsplit("/", 1)[1])
+        member = await session.scalar(text(as_a_member), {"id": made})
+    for name in ("curve", "trades", "positions", "exposures"):
+        answer = await client.get(f"/api/backtests/{member}/series/{name}")
+        require_none(answer, "a member of a sweep keeps only its returns")
+    for name in ("risk_contributions", "replays", "tails"):
+        answer = await client.get(f"/api/backtests/{member}/series/{name}")
+        require_none(answer, "a member of a sweep keeps no positions")
+    values = await client.get(f"/api/backtests/{member}/series/values")
+    assert len(values.json()) == 40
+
+
+def require_none(answer: httpx2.Response, why: str) -> None:
+    assert answer.status_code == 409, answer.text
+    problem = answer.json()
+    assert problem["type"] == "urn:etftrader:no-such-rows"
+    assert why in problem["detail"]
+
+
+async def test_every_account_of_a_return_adds_up(
+    client: httpx2.AsyncClient, portfolio_path: str, backtest_path: str
+) -> None:
+    for path, whole in (
+        (portfolio_path, portfolio_path.replace("portfolios", "performance")),
+        (backtest_path, backtest_path),
+    ):
+        told = (await client.get(f"{whole}/attribution")).json()
+        rows = (await client.get(f"{path}/series/attribution")).json()
+        for account, total in (
+            ("positions", told["total"]),
+            ("factors", told["total"]),
+            ("asset_classes", told["asset_classes"]["active"]),
+        ):
+            parts = [each["contribution"] for each in rows if each["account"] == account]
+            assert math.fsum(parts) == pytest.approx(total, abs=1e-10)
+
+
 async def assert_same_in_every_form(client: httpx2.AsyncClient, path: str) -> None:
     rows = (await client.get(path)).json()
-    text = await client.get(path, headers={"Accept": "text/csv"})
+    plain = await client.get(path, headers={"Accept": "text/csv"})
     packed = await client.get(path, params={"format": "parquet"})
     assert rows
-    assert text.headers["content-type"] == "text/csv; charset=utf-8"
+    assert plain.headers["content-type"] == "text/csv; charset=utf-8"
     assert packed.headers["content-type"] == PARQUET
-    lines = list(csv.DictReader(io.StringIO(text.text)))
+    lines = list(csv.DictReader(io.StringIO(plain.text)))
     table = pl.read_parquet(io.BytesIO(packed.content))
     assert len(rows) == len(lines) == len(table)
     assert list(lines[0]) == table.columns

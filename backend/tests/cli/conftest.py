@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import text
 from starlette.types import Receive, Scope, Send
 from typer.testing import CliRunner, Result
 
@@ -72,6 +73,18 @@ class Installation:
                     return await client.request(method, path, **about)
 
         return asyncio.run(ask())
+
+    def execute(self, statement: str, **parameters: object) -> Any:
+        """What no command does, in its database; the first value of what that returns."""
+
+        async def alone() -> Any:
+            engine = open_engine(self.environment["DATABASE_URL"])
+            async with unit_of_work(open_sessions(engine)) as session:
+                found = await session.scalar(text(statement), parameters)
+            await engine.dispose()
+            return found
+
+        return asyncio.run(alone())
 
     @property
     def settings(self) -> Settings:

@@ -5,8 +5,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
+import pytest
 
+from app.cli.saving import save
 from app.services.exporting import OF_BACKTESTS, OF_PORTFOLIOS
+from tests.api.test_series import AS_IF_ON_OLDER_PRICES
 from tests.cli.conftest import RULES, Installation
 
 LIVED = (*RULES, "--start", "2025-05-01", "--benchmark", "BBB", "--market", "us")
@@ -34,10 +37,12 @@ def test_a_folder_gets_every_series_and_a_file_the_one_that_is_named(
 ) -> None:
     portfolio = etftrader.create("Exported")
     backtest = str(etftrader.json("backtest", "run", *LIVED)["id"])
-    etftrader("export", "portfolio", portfolio, "--out", str(tmp_path / "all"))
-    assert {each.name for each in (tmp_path / "all").iterdir()} == {
-        f"{name}.csv" for name in OF_PORTFOLIOS
-    }
+    said = etftrader("export", "portfolio", portfolio, "--out", str(tmp_path / "all"))
+    written = {each.name for each in (tmp_path / "all").iterdir()}
+    assert {"values.csv", "trades.csv", "holdings.csv"} < written
+    # Nothing was ever bought: what it would have made or risked has no value.
+    for name in OF_PORTFOLIOS:
+        assert (f"{name}.csv" in written) is (f"Left out {name}: " not in said.stderr)
     one = tmp_path / "curve.parquet"
     command = ("export", "backtest", backtest, "--out", str(one), "--series", "curve")
     etftrader(*command, "--format", "parquet")
@@ -46,5 +51,50 @@ def test_a_folder_gets_every_series_and_a_file_the_one_that_is_named(
     with (tmp_path / "run" / "curve.csv").open() as lines:
         values = [Decimal(line["value"]) for line in csv.DictReader(lines)]
     assert pl.read_parquet(one)["value"].to_list() == values
-    assert len(list((tmp_path / "run").iterdir())) == len(OF_BACKTESTS)
+    # Its 40 sessions are fewer than a window of rolling figures has.
+    assert len(list((tmp_path / "run").iterdir())) == len(OF_BACKTESTS) - 1
     etftrader(*command[:-1], "nothing", code=2)
+
+
+def test_a_folder_is_told_which_series_of_a_run_on_older_prices_there_are_not(
+    etftrader: Installation, tmp_path: Path
+) -> None:
+    backtest = str(etftrader.json("backtest", "run", *LIVED, "--label", "Older")["id"])
+    backtest = str(etftrader.execute(AS_IF_ON_OLDER_PRICES, id=int(backtest)))
+    folder = tmp_path / "older"
+
+    said = etftrader("export", "backtest", backtest, "--out", str(folder))
+
+    gone = {each for each in OF_BACKTESTS if each.startswith("attribution")}
+    gone |= {"factor_exposures", "class_weights", "rolling"}
+    assert {each.stem for each in folder.iterdir()} == set(OF_BACKTESTS) - gone
+    for name in gone:
+        (line,) = [each for each in said.stderr.splitlines() if f" {name}:" in each]
+        assert line.startswith("Left out ")
+    one = ("export", "backtest", backtest, "--out", str(tmp_path / "one"))
+    failure = etftrader.failure(*one, "--series", "class_weights")
+    assert failure.startswith(
+        "There are no rows of class_weights: the run was made on other prices"
+    )
+    assert not (tmp_path / "one").exists()
+
+
+def test_a_file_in_a_folder_that_there_is_not_is_refused_by_its_own_name(
+    etftrader: Installation, tmp_path: Path
+) -> None:
+    portfolio = etftrader.create("Nowhere")
+    file = tmp_path / "nowhere" / "x.html"
+    says = f"The folder {file.parent} does not exist: make it, or write to another."
+    for command in (
+        ("report", "portfolio", portfolio, "--out", str(file)),
+        ("export", "portfolio", portfolio, "--out", str(file), "--series", "values"),
+        ("ledger", "export", portfolio, "--format", "csv", "--out", str(file)),
+    ):
+        assert etftrader.failure(*command) == says
+
+
+def test_a_file_that_cannot_be_written_is_named_as_it_was_given(tmp_path: Path) -> None:
+    too_long = tmp_path / ("x" * 250)
+    with pytest.raises(OSError, match="too long") as failed:
+        save("text", too_long, replace=False)
+    assert failed.value.filename == str(too_long)
