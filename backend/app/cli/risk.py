@@ -12,6 +12,7 @@ from app.cli.output import print_json
 from app.cli.performance_files import columns_of
 from app.cli.risk_tables import Answer, print_risk
 from app.cli.runtime import MAX_ID, Context, JsonOption, MarketOption, run
+from app.quant.benchmarks import Rebalanced
 from app.quant.periods import Period
 from app.schemas.performance_asked import SeriesIn
 from app.schemas.risk import BacktestRiskRead, RiskRead, SeriesRiskAnswer
@@ -41,6 +42,10 @@ FileOption = Annotated[
 BenchmarkOption = Annotated[
     str | None, typer.Option(metavar="TICKER", help="Or a blend; of a file alone.")
 ]
+RebalancedOption = Annotated[
+    Rebalanced | None,
+    typer.Option(help="When a blend is put back to its weights; of a file alone."),
+]
 PeriodOption = Annotated[
     Period | None, typer.Option(help="Counted back from the end; of a file alone.")
 ]
@@ -59,6 +64,7 @@ def risk(
     backtest: BacktestOption = None,
     file: FileOption = None,
     benchmark: BenchmarkOption = None,
+    rebalanced: RebalancedOption = None,
     period: PeriodOption = None,
     start: StartOption = None,
     end: EndOption = None,
@@ -71,9 +77,18 @@ def risk(
     """
     if sum(each is not None for each in (portfolio_id, backtest, file)) != 1:
         raise typer.BadParameter("name one: the ID of a portfolio, --backtest or --file")
-    about = typed(benchmark=benchmark, period=period, start=start, end=end, market=market)
+    about = typed(
+        benchmark=benchmark,
+        rebalanced=rebalanced,
+        period=period,
+        start=start,
+        end=end,
+        market=market,
+    )
     if about and file is None:
-        raise typer.BadParameter("--benchmark, --period, --start, --end, --market need a --file")
+        raise typer.BadParameter(
+            "--benchmark, --rebalanced, --period, --start, --end, --market need a --file"
+        )
     answer: Answer
     if portfolio_id is not None:
         answer = run(lambda context: _of_portfolio(context, portfolio_id))

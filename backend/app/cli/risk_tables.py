@@ -1,5 +1,6 @@
 """The tables of `etftrader risk`."""
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from app.cli.output import (
@@ -151,9 +152,17 @@ def _print_series(title: str, found: SeriesRiskRead) -> None:
             (_tail(each) for each in found.tails),
         )
     print_reasons({name: why for name, why in found.reasons.items() if name == "tails"})
-    untested = {each.reasons.get("coverage") for each in found.tails or ()} - {None}
-    for reason in sorted(str(each) for each in untested):
-        print_line(f"No test: {reason}")
+    for (level, reason), methods in _untested(found.tails or ()).items():
+        print_line(f"No test at {level:.0%} of {', '.join(methods)}: {reason}")
+
+
+def _untested(tails: Sequence[TailRead]) -> dict[tuple[float, str], list[str]]:
+    """Methods by the level and the reason for which they are not tested."""
+    found: dict[tuple[float, str], list[str]] = {}
+    for each in sorted(tails, key=lambda tail: tail.level):
+        if "coverage" in each.reasons:
+            found.setdefault((each.level, each.reasons["coverage"]), []).append(each.method.value)
+    return found
 
 
 def _tail(found: TailRead) -> tuple[object, ...]:

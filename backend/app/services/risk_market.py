@@ -28,7 +28,8 @@ FEWEST_MEMBERS = 3
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The columns of a crisis in the panel; `alive` are the rows with prices throughout."""
+    """The columns of a crisis in the panel; `alive` are the rows with prices throughout: a close
+    of the first and of the last day themselves, and no gap between that may not be carried over."""
 
     first: int
     last: int
@@ -116,7 +117,8 @@ def _span(market: MarketSnapshot, crisis: Crisis) -> Span | Missing:
     first, last = market.column(crisis.start), market.column(crisis.end)
     before = max(first - CARRY_SESSIONS, 0)
     closes = carried(market.panel.adjusted[:, before : last + 1])[:, first - before :]
-    alive: BoolArray = np.all(np.isfinite(closes), axis=1)
+    ends = np.isfinite(market.panel.adjusted[:, [first, last]])
+    alive: BoolArray = np.isfinite(closes).all(axis=1) & ends.all(axis=1)
     return Span(first, last, alive)
 
 

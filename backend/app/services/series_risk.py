@@ -21,7 +21,7 @@ from app.schemas.trace import Trace
 from app.services import benchmarks, freshness, risk, risk_answers
 from app.services.series_performance import track_of
 
-OF_SERIES = ("beta", "beta_error", "volatility", "shrinkage", "tails", "coverage")
+OF_SERIES = ("beta", "beta_error", "volatility", "shrinkage", "tails", "coverage", "drawdown")
 
 
 def assess(market: MarketSnapshot | None, series: SeriesIn, *, now: datetime) -> SeriesRiskAnswer:
@@ -66,6 +66,8 @@ def _beta(market: MarketSnapshot | None, series: SeriesIn, track: Track) -> Esti
 
 def _trace(market: MarketSnapshot | None, series: SeriesIn, track: Track) -> Trace:
     asked = {name: getattr(series, name) for name in ("period", "start", "end", "benchmark")}
+    if market is not None:
+        asked |= {"rebalanced": series.rebalanced, "market": market.code}
     options = "".join(f" --{name} {value}" for name, value in asked.items() if value is not None)
     return Trace(
         inputs={
@@ -73,6 +75,7 @@ def _trace(market: MarketSnapshot | None, series: SeriesIn, track: Track) -> Tra
             "start": track.start.isoformat(),
             "end": track.end.isoformat(),
             "benchmark": series.benchmark,
+            "benchmark_rebalanced": None if market is None else series.rebalanced,
             **risk_answers.method(),
         },
         data_version=None if market is None else market.data_version,

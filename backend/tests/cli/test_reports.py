@@ -1,12 +1,16 @@
 """Reports and exports on the command line: the files that the HTTP interface answers."""
 
 import csv
+import errno
+import os
 from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
 import pytest
+import typer
 
+from app.cli.failing import failures_in_one_sentence
 from app.cli.saving import save
 from app.services.exporting import OF_BACKTESTS, OF_PORTFOLIOS
 from tests.api.test_series import AS_IF_ON_OLDER_PRICES
@@ -98,3 +102,17 @@ def test_a_file_that_cannot_be_written_is_named_as_it_was_given(tmp_path: Path) 
     with pytest.raises(OSError, match="too long") as failed:
         save("text", too_long, replace=False)
     assert failed.value.filename == str(too_long)
+
+
+def test_a_full_disk_is_told_of_by_the_file_that_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    file = tmp_path / "x.html"
+    with pytest.raises(typer.Exit), failures_in_one_sentence():
+        save("text", file, replace=False)
+    assert capsys.readouterr().err == f"Error: {file} cannot be used: no space left on device.\n"
+    assert not list(tmp_path.iterdir())

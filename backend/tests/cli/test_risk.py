@@ -1,9 +1,12 @@
 """`etftrader risk`: of a portfolio, of a backtest, of a file; and what it does not understand."""
 
+from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from app.core import calendar
 from tests.cli.conftest import Installation
 
 
@@ -41,7 +44,42 @@ def test_a_file_of_returns_has_the_part_of_it_that_returns_allow(
     assert found["own"]["observations"] == 140
     assert found["own"]["tails"][0]["var"] < 0.0
     assert found["trace"]["command"] == "etftrader risk --file FILE.csv --json"
-    assert "historical" in etftrader("risk", "--file", str(file)).stdout
+    shown = etftrader("risk", "--file", str(file)).stdout
+    untested = [line for line in shown.splitlines() if line.startswith("No test")]
+    why = "0 days have a forecast made before them;"
+    assert untested == [
+        f"No test at 95% of historical, normal, filtered: {why} 63 are needed",
+        f"No test at 99% of historical, normal, filtered: {why} 100 are needed",
+    ]
+
+
+def test_the_command_of_an_answer_gives_the_answer(etftrader: Installation, tmp_path: Path) -> None:
+    file = tmp_path / "blended.csv"
+    days = calendar.sessions(date(2025, 1, 2), date(2025, 6, 30))
+    returns = np.random.default_rng(2).normal(0.0, 0.01, len(days)).tolist()
+    rows = [f"{day},{each!r}" for day, each in zip(days, returns, strict=True)]
+    file.write_text("\n".join(["date,return", *rows]))
+    body = {
+        "dates": [str(day) for day in days],
+        "returns": returns,
+        "benchmark": "BBB:0.5,CCC:0.5",
+        "rebalanced": "daily",
+        "start": "2025-03-03",
+    }
+
+    answer = etftrader.request("POST", "/api/risk/series", json=body).json()
+
+    words = answer["trace"]["command"].replace("FILE.csv", str(file)).split()[1:-1]
+    assert "--market" in words
+    again = etftrader.json(*words)
+    assert (again["beta"], again["own"], again["drawdown"]) == (
+        answer["beta"],
+        answer["own"],
+        answer["drawdown"],
+    )
+    monthly = etftrader.json(*(word for word in words if word not in {"--rebalanced", "daily"}))
+    assert monthly["beta"] != answer["beta"]
+    assert "drawdown" in answer["trace"]["figures"]
 
 
 @pytest.mark.parametrize(

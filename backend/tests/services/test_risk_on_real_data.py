@@ -1,5 +1,6 @@
 """Crises, proxies and coverage on real prices, beside pandas and what is known of the S&P 500."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from uuid import uuid4
@@ -75,7 +76,7 @@ def market(closes: pd.DataFrame) -> MarketSnapshot:
     )
 
 
-def held(market: MarketSnapshot, *tickers: str) -> HeldRisk:
+def held(market: MarketSnapshot, *tickers: str, benchmark: str = "SPY") -> HeldRisk:
     """The same sum in each."""
     last = {ticker: market.panel.close[market.row(ticker), -1] for ticker in tickers}
     holdings = [
@@ -84,7 +85,7 @@ def held(market: MarketSnapshot, *tickers: str) -> HeldRisk:
     ]
     worth = valuation.value(market, Decimal(0), holdings, market.latest_session)
     settings = default_settings(Settings(_env_file=None))
-    return risk_parts.measure(Subject(market, worth, np.zeros(0), settings, "SPY"))
+    return risk_parts.measure(Subject(market, worth, np.zeros(0), settings, benchmark))
 
 
 DAY = date(2025, 6, 2)
@@ -111,6 +112,27 @@ def test_the_flash_crash_is_one_session(market: MarketSnapshot, closes: pd.DataF
     found = crisis(held(market, "SPY"), "2010-05-06").found
     day = closes["SPY"].loc[[date(2010, 5, 5), date(2010, 5, 6)]]
     assert found.total == found.worst_day == pytest.approx(day.iloc[1] / day.iloc[0] - 1.0)
+
+
+@pytest.mark.parametrize("day", [date(2010, 5, 5), date(2010, 5, 6)])
+def test_a_fund_whose_price_of_the_day_was_refused_did_not_stand_still(
+    market: MarketSnapshot, day: date
+) -> None:
+    prices = market.panel.adjusted.copy()
+    prices[market.row("IVV"), market.column(day)] = np.nan
+    panel = replace(market.panel, close=prices, adjusted=prices)
+    refused = replace(market, panel=panel, data_version=uuid4())
+
+    found = crisis(held(refused, "IVV"), "2010-05-06")
+
+    total, proxy = found.positions[0]
+    assert proxy is not None
+    assert refused.panel.tickers[proxy.row] == "SPY"
+    spy = crisis(held(market, "SPY"), "2010-05-06").found.total
+    assert total == found.found.total == pytest.approx(proxy.slope * spy)
+    assert isinstance(
+        crisis(held(refused, "IVV", benchmark="IVV"), "2010-05-06").benchmark, Missing
+    )
 
 
 def test_a_young_fund_is_replayed_by_the_best_correlated_older_one_of_its_class(

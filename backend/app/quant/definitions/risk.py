@@ -89,7 +89,10 @@ _TESTS = {
         BOOTSTRAP,
     ),
     "coverage.exceptions": Definition(
-        "Exceptions", "days with r < VaR forecast from the 252 returns before them", Unit.COUNT
+        "Exceptions",
+        "days with r < VaR forecast from the 252 returns before them; of the filtered method with "
+        "63 more before those, for its first volatility",
+        Unit.COUNT,
     ),
     "coverage.expected": Definition("Expected exceptions", "a * forecasts", Unit.COUNT),
     "coverage.after_calm": Definition(
@@ -167,7 +170,22 @@ _PARTS = {
     ),
     "correlations.average": Definition("Mean correlation", "mean over pairs i < j", Unit.RATIO),
     "portfolio_drawdown": Definition(
-        "Drawdown", "1 - growth / highest growth so far", Unit.FRACTION
+        "Drawdown",
+        "1 - growth / highest growth so far: positive, as thresholds of stops are",
+        Unit.FRACTION,
+    ),
+    "drawdown": Definition(
+        "Drawdown of a series at its end", "as portfolio_drawdown: positive", Unit.FRACTION
+    ),
+    "positions.drawdown": Definition(
+        "Fall of a position",
+        "1 - price / entry price, of a trailing stop 1 - price / highest close since: positive",
+        Unit.FRACTION,
+    ),
+    "positions.distance_to_stop": Definition(
+        "Distance to the stop",
+        "threshold - drawdown: what of the first price may still be lost; below 0 it is past",
+        Unit.FRACTION,
     ),
 }
 
@@ -222,7 +240,7 @@ _SCENARIOS = {
     ),
     "replays.drawdown": Definition(
         "Deepest fall in a crisis",
-        "min of value / highest value since the start - 1",
+        "min of value / highest value since the start - 1: negative, it is a return",
         Unit.FRACTION,
     ),
     "replays.worst_day": Definition("Worst session of a crisis", "min of r", Unit.FRACTION),

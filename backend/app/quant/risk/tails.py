@@ -8,7 +8,8 @@
   updating into the historical simulation method" (1998): each of the last 252 returns is divided
   by the volatility known before its day, and their quantile is multiplied by the newest one.
 
-The forecast for a day is made from the returns before it, never from that day's or a later one.
+The forecast for a day is made from the returns before it, never from that day's or a later one:
+252 of them, and of the filtered method 63 more before those, from which its first volatility is.
 Intervals come from a stationary bootstrap (Politis and Romano 1994) of the 252 returns in blocks
 as long as their squares remember (Politis and White 2004); of the filtered method, of the divided
 returns, the newest volatility taken as given.

@@ -175,3 +175,18 @@ def test_weights_held_through_the_past_are_the_series_of_their_sum() -> None:
 def test_nothing_held_has_no_risk_to_speak_of() -> None:
     found: SeriesRisk = of_weights(np.zeros(0), np.zeros((0, 300)))
     assert found.tails == Missing("nothing is held")
+
+
+def test_the_filter_waits_63_returns_longer_for_its_first_volatility() -> None:
+    returns = np.random.default_rng(5).normal(0.0, 0.01, 1_260)
+    for each in tails(returns):
+        assert isinstance(each.coverage, Coverage)
+        warm_up = 63 if each.method is Method.FILTERED else 0
+        assert each.coverage.forecasts == 1_260 - 252 - warm_up
+    fewest = tails(returns[: 63 + 252 + 62])
+    untested = {each.method for each in fewest if isinstance(each.coverage, Missing)}
+    assert Method.FILTERED in untested
+    shortest = [
+        each.var.value for each in tails(returns[: 63 + 62]) if each.method is Method.FILTERED
+    ]
+    assert all(isinstance(value, Missing) for value in shortest)
