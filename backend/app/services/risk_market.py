@@ -117,8 +117,8 @@ def _span(market: MarketSnapshot, crisis: Crisis) -> Span | Missing:
     first, last = market.column(crisis.start), market.column(crisis.end)
     before = max(first - CARRY_SESSIONS, 0)
     closes = carried(market.panel.adjusted[:, before : last + 1])[:, first - before :]
-    ends = np.isfinite(market.panel.adjusted[:, [first, last]])
-    alive: BoolArray = np.isfinite(closes).all(axis=1) & ends.all(axis=1)
+    ends = market.panel.adjusted[:, [first, last]]
+    alive: BoolArray = np.isfinite(np.hstack((closes, ends))).all(axis=1)
     return Span(first, last, alive)
 
 
