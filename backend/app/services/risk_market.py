@@ -118,7 +118,7 @@ def _span(market: MarketSnapshot, crisis: Crisis) -> Span | Missing:
     before = max(first - CARRY_SESSIONS, 0)
     closes = carried(market.panel.adjusted[:, before : last + 1])[:, first - before :]
     ends = market.panel.adjusted[:, [first, last]]
-    alive: BoolArray = np.isfinite(np.hstack((closes, ends))).all(axis=1)
+    alive: BoolArray = np.all(np.isfinite(np.hstack((closes, ends))), axis=1)
     return Span(first, last, alive)
 
 
