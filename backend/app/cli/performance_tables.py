@@ -117,6 +117,10 @@ def _show_extremes(metrics: MetricsRead) -> None:
 
 
 def _show_same_flows(found: ComparedRead) -> None:
+    if found.carried:
+        print_line(
+            f"On {found.carried} sessions {found.ticker} had no price of its own: an older counts."
+        )
     if found.rebalanced is not None:
         print_line(f"The blend {found.ticker} is put back to its weights {found.rebalanced}.")
     same = found.same_flows

@@ -116,6 +116,10 @@ class ComparedRead(BenchmarkRead):
     rebalanced: Rebalanced | None = Field(
         description="When a blend is put back to its weights; null for one ETF"
     )
+    carried: int = Field(
+        description="Sessions on which a close of it was missing and an older one was taken: a "
+        "return of nothing, and then one of several sessions"
+    )
     same_flows: SameFlowsRead | None
 
 

@@ -35,6 +35,7 @@ from app.schemas.performance import BenchmarkRead, MetricsRead, PeriodReturnRead
 from app.services.backtest_running import Outcome
 from app.services.backtesting import Life
 
+NO_BENCHMARK = "the market has no prices of the benchmark throughout the run"
 AGAINST = ("total_return", "cagr", "volatility", "sharpe", "max_drawdown")
 
 
@@ -105,7 +106,7 @@ def returns_of(row: Backtest) -> FloatArray:
 def _metrics(life: Life, simulation: Simulation, found: Report) -> MetricsRead:
     reasons = found.metrics.reasons()
     if found.benchmark is None:
-        reasons |= dict.fromkeys(RELATIVE, "the market has no prices of the benchmark")
+        reasons |= dict.fromkeys(RELATIVE, NO_BENCHMARK)
     rate = money_weighted(_flows(life, simulation)).rate
     if isinstance(rate, Missing):
         reasons["money_weighted_return"] = rate.reason

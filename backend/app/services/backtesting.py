@@ -119,14 +119,15 @@ def life_of(market: MarketSnapshot, spec: BacktestSpec) -> Life:
 
 
 def benchmark_closes(market: MarketSnapshot, life: Life) -> FloatArray | None:
-    """Adjusted closes of the sessions lived through, a missing one carried for at most 5."""
+    """Adjusted closes of the sessions lived through, a missing one carried for at most 5; None
+    where that is not enough: figures of some sessions would stand beside those of all."""
     if life.benchmark is None:
         return None
     first, end = life.timetable.first, life.timetable.last + 1
     row = market.row(life.benchmark)
     before = max(first - CARRY_SESSIONS, 0)
     closes: FloatArray = carried(market.panel.adjusted[[row], before:end])[0, first - before :]
-    return closes
+    return None if np.isnan(closes).any() else closes
 
 
 def _earliest(market: MarketSnapshot) -> date:

@@ -265,6 +265,7 @@ def _compared(found: Performance, benchmark: Benchmark | Missing) -> ComparedRea
         **{name: known(getattr(against.metrics, name)) for name in SHOWN_OF_BENCHMARK},
         parts=[BenchmarkPart.model_validate(part) for part in benchmark.parts],
         rebalanced=benchmark.rebalanced,
+        carried=benchmark.carried,
         same_flows=_same_flows(found.track, against.same_flows),
         reasons=reasons,
     )

@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import calendar
-from app.core.errors import NotFound
+from app.core.errors import NotFound, Refused
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Backtest, Portfolio
 from app.quant import periods
@@ -31,7 +31,7 @@ from app.schemas.regression import (
     SeriesRegressionRead,
 )
 from app.schemas.trace import Trace
-from app.services import blends, freshness, history, published_factors
+from app.services import freshness, history, published_factors
 from app.services.backtest_answers import returns_of
 from app.services.series_performance import track_of
 
@@ -51,6 +51,19 @@ class Subject:
     data_version: UUID | None
 
 
+class Invented(Refused):
+    def __init__(self) -> None:
+        super().__init__(
+            "The market is simulated: published factors say nothing about its prices. Ask about a "
+            "portfolio, backtest or ETF of a market with real prices."
+        )
+
+
+def _require_real(market: MarketSnapshot) -> None:
+    if market.simulated:
+        raise Invented
+
+
 async def of_portfolio(
     session: AsyncSession,
     market: MarketSnapshot,
@@ -59,7 +72,11 @@ async def of_portfolio(
     *,
     now: datetime,
 ) -> RegressionRead:
-    """A portfolio's time-weighted returns. Raises `NoPublishedFactors` and EmptyPeriod."""
+    """A portfolio's time-weighted returns.
+
+    Raises `NoPublishedFactors`, EmptyPeriod and Invented.
+    """
+    _require_real(market)
     lived = await history.read(session, market, portfolio)
     stretch = history.stretch(lived, asked.period or Period.ALL, start=asked.start, end=asked.end)
     subject = Subject(
@@ -81,7 +98,8 @@ async def of_backtest(
     *,
     now: datetime,
 ) -> RegressionRead:
-    """The kept returns of a run. Raises `NoPublishedFactors` and EmptyPeriod."""
+    """The kept returns of a run. Raises `NoPublishedFactors`, EmptyPeriod and Invented."""
+    _require_real(market)
     days = calendar.sessions(run.first_session, run.last_session)
     window = _window(days, asked)
     subject = Subject(
@@ -103,18 +121,22 @@ async def of_etf(
     *,
     now: datetime,
 ) -> RegressionRead:
-    """The returns of an ETF, dividends included. Raises `NoPublishedFactors`, EmptyPeriod, and
-    `NotFound` for a ticker that the market does not have."""
+    """The returns of an ETF, dividends included, between sessions that both have a close.
+
+    Raises `NoPublishedFactors`, EmptyPeriod, Invented, and `NotFound` for a ticker that the market
+    does not have.
+    """
     if ticker not in market.row_of:
         raise NotFound("ETF in this market")
+    _require_real(market)
     window = _window(market.panel.sessions, asked)
     days = market.panel.sessions[window.first + 1 : window.end]
-    row = np.array([market.row_of[ticker]], np.int64)
-    returns = await asyncio.to_thread(blends.returns_of, market, row, days)
+    # No close is carried: a missing one would be a return of nothing and then one of two days.
+    closes = market.panel.adjusted[market.row_of[ticker], window.first : window.end]
     subject = Subject(
         name=ticker,
         sessions=days,
-        returns=returns[:, 0],
+        returns=closes[1:] / closes[:-1] - 1.0,
         command=f"{ticker} --market {market.code}",
         data_version=market.data_version,
     )

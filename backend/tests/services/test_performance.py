@@ -25,6 +25,7 @@ from tests.services.past_books import (
     session_of,
     trade,
 )
+from tests.small_market import GAPPY, SILENT
 
 
 async def measured(
@@ -185,6 +186,24 @@ async def test_a_benchmark_without_prices_is_a_reason_and_an_unknown_one_asked_f
     assert answer.metrics.reasons["beta"] == why
     with pytest.raises(UnknownTicker):
         await measured(session, market, portfolio, benchmark="NOPE")
+
+
+async def test_a_benchmark_must_have_prices_throughout_and_says_where_older_ones_count(
+    session: AsyncSession, market: MarketSnapshot, resources: Resources
+) -> None:
+    """One fund is silent for its last 20 sessions, of which 5 are carried; another for 2."""
+    portfolio = await opened(
+        session, market, resources.owner_id, on=session_of(market, 40), capital=Decimal(1000)
+    )
+
+    silent = await measured(session, market, portfolio, benchmark=SILENT)
+    gappy = await measured(session, market, portfolio, benchmark=GAPPY)
+
+    assert silent.benchmark is None
+    assert silent.reasons["benchmark"].startswith("the benchmark's MUTE has no price on 15 of the")
+    assert silent.metrics.reasons["beta"] == silent.reasons["benchmark"]
+    assert gappy.benchmark is not None
+    assert (gappy.benchmark.carried, gappy.metrics.beta is None) == (2, False)
 
 
 async def test_a_replayed_history_says_which_part_was_replayed(

@@ -15,12 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.quant import statistics
-from app.quant.covariance import carried
 from app.quant.evidence.comparison import automatic_lag, long_run_variance
 from app.quant.factors.factor_history import FactorHistory
 from app.quant.measured import Measured, Missing
 from app.quant.panel import (
-    CARRY_SESSIONS,
     SESSIONS_PER_YEAR,
     BoolArray,
     DateArray,
@@ -164,10 +162,12 @@ def _usable(scaled: FloatArray, freedom: IntArray) -> BoolArray:
 
 
 def _returns_after(panel: Panel, first: int, count: int) -> FloatArray:
-    """[N, count]: the returns from column first + t to the next, of closes carried at most 5
-    sessions."""
-    begin = max(first - CARRY_SESSIONS, 0)
-    closes = carried(panel.adjusted[:, begin : first + count + 1])[:, first - begin :]
+    """[N, count]: the returns from column first + t to the next, NaN where a close is missing.
+
+    None is carried: a close that was refused or never came would enter as a return of nothing, and
+    the next one with two days' move.
+    """
+    closes = panel.adjusted[:, first : first + count + 1]
     found: FloatArray = closes[:, 1:] / closes[:, :-1] - 1.0
     return found
 

@@ -107,6 +107,16 @@ def test_an_unknown_score_is_the_mean_and_an_unknown_return_is_left_out() -> Non
     assert found.observations[0] == kept.sum()
 
 
+def test_a_missing_close_is_no_return_of_nothing_and_none_of_two_days() -> None:
+    panel, history, truth = invented(5)
+    panel.adjusted[3, 7] = np.nan
+
+    found = factor_returns(history, panel)
+
+    np.testing.assert_allclose(found.values, truth, atol=1e-12)
+    assert [found.observations[t] for t in (5, 6, 7, 8)] == [30, 29, 29, 30]
+
+
 def test_a_factor_that_nobody_knows_is_left_out_and_the_others_stand() -> None:
     panel, history, _ = invented(5, noise=0.01)
     alone = factor_returns(history_of(_z_of(history)[:, :, :1], panel), panel)
@@ -300,9 +310,8 @@ def test_on_real_prices_sessions_are_the_regressions_of_statsmodels() -> None:
         known = np.isfinite(earned)
         design = sm.add_constant(np.nan_to_num(history.z[:, entries].T))
         fit = sm.OLS(earned[known], design[known]).fit()
-        # Of some 600 scored ETFs a few lack a close; their returns are of carried closes.
-        np.testing.assert_allclose(found.values[t], fit.params, atol=2e-5)
-        assert found.observations[t] >= known.sum()
+        np.testing.assert_allclose(found.values[t], fit.params, rtol=1e-8, atol=1e-12)
+        assert found.observations[t] == known.sum()
 
 
 @needs_market_data
