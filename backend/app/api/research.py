@@ -42,10 +42,10 @@ async def examine(
         market = await resources.market_data.snapshot(session, code)
         asked = research.ask(market, resources.settings, name, question)
         key = asked.key(now)
-        body = await resources.cache.known(key)
+        body, is_quick = await resources.cache.known(key), research.is_quick(market)
         at_once = (
             body is not None
-            or research.is_quick(market)
+            or is_quick
             or await research.was_done(session, asked, owner_id=owner_id, now=now)
         )
         if not at_once:
@@ -61,7 +61,6 @@ async def examine(
         return found.model_dump_json().encode()
 
     if body is None:
-        body = await resources.computing.answer(
-            key, partial(resources.cache.get_or_make, key, make)
-        )
+        kept = partial(resources.cache.get_or_make, key, make)
+        body = await (kept() if is_quick else resources.computing.answer(key, kept))
     return Response(body, media_type="application/json")
