@@ -44,7 +44,7 @@ class PerformanceAsked(SpanAsked):
 
     benchmark: BlendText | None = None
     rebalanced: Annotated[Rebalanced, Lax] = Field(
-        Rebalanced.MONTHLY, description="When a blend is put back to its weights"
+        Rebalanced.DAILY, description="When a blend is put back to its weights"
     )
     window: Annotated[int, Lax, Field(ge=5, le=1260)] = Field(
         ROLLING_WINDOW, description="Sessions of the rolling figures"

@@ -35,7 +35,7 @@ def test_a_backtest_is_measured_as_over_http(etftrader: Installation) -> None:
     told = " ".join(etftrader("performance", "--backtest", number, *asked).stdout.split())
     for words in (
         "2025-05-15 to 2025-06-30",
-        "put back to its weights monthly",
+        "put back to its weights daily",
         "The same cash flows in AAA:0.5,CCC:0.5",
         "Of every 20 sessions",
         "turnover a year",

@@ -30,6 +30,7 @@ def waterfall(parts: Sequence[Part], total: float, *, called: str = "total") -> 
             measure=[*("relative" for _ in parts), "total"],
             text=[f"{value:+z.2%}" for value in values],
             textposition="outside",
+            cliponaxis=False,
             increasing_marker_color=LIGHT.gain,
             decreasing_marker_color=LIGHT.loss,
             totals_marker_color=LIGHT.total,
@@ -92,5 +93,5 @@ def _room(steps: Sequence[float], total: float) -> list[float]:
     """The reach of the steps, with space for the words beside them."""
     reached = np.cumsum([0.0, *steps])
     low, high = min(float(reached.min()), total, 0.0), max(float(reached.max()), total, 0.0)
-    space = 0.14 * ((high - low) or 1.0)
+    space = 0.2 * ((high - low) or 1.0)
     return [low - space, high + space]

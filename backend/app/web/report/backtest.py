@@ -66,7 +66,7 @@ def _sections(found: BacktestFindings) -> tuple[Section, ...]:
     run, told = found.run, found.performance
     track = track_of(told)
     called = (_called(found), track.benchmark or "benchmark")
-    command = f"etftrader report backtest {run.id}"
+    command = f"etftrader report backtest {run.id} --out FILE.html"
     exposures = (attribution.factor_exposures(found.attribution), _classes(run.report))
     months = trading.by_month(run.trades or ())
     why = trading.NO_TRADES if run.report is not None else MEMBER

@@ -94,6 +94,7 @@ def _json(value: Any) -> Markup:
 def _environment() -> Environment:
     return Environment(
         loader=FileSystemLoader(FOLDER),
+        auto_reload=False,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -14,7 +14,11 @@ def document(found: PortfolioFindings) -> Document:
     told = found.performance
     track = track_of(told)
     called = (found.name, track.benchmark or "benchmark")
-    command = f"etftrader report portfolio {told.portfolio_id} --period {told.period}"
+    against = f" --benchmark {told.benchmark.ticker}" if told.benchmark else ""
+    command = (
+        f"etftrader report portfolio {told.portfolio_id} --period {told.period}{against}"
+        " --out FILE.html"
+    )
     return Document(
         title=found.name,
         subtitle=(
