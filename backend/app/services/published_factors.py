@@ -101,7 +101,12 @@ _PACKED = text("""
     FROM published_factors
     WHERE name = ANY(:names) AND session BETWEEN :first AND :last GROUP BY name
     """)
-_UNTIL = text("SELECT max(session) FROM published_factors WHERE name = ANY(:names)")
+_UNTIL = text("""
+    SELECT min(last) FROM (
+        SELECT max(session) AS last FROM published_factors WHERE name = ANY(:names) GROUP BY name
+    ) AS each
+    """)
+"""How far all of them reach."""
 
 
 async def read(session: AsyncSession, names: Sequence[str], first: date, last: date) -> Published:

@@ -194,7 +194,7 @@ async def of_subject(
         "observations": len(used),
         "unmatched": len(days) - len(used),
         "window": asked.window,
-        **_fields(*found, asked.names),
+        **_fields(*found, asked.names, nothing_known=not used),
         "trace": Trace.of(
             DEFINITIONS,
             inputs={
@@ -208,12 +208,17 @@ async def of_subject(
 
 
 def _fields(
-    found: Regression | Missing, windows: Rolling | Missing, names: Sequence[str]
+    found: Regression | Missing,
+    windows: Rolling | Missing,
+    names: Sequence[str],
+    *,
+    nothing_known: bool,
 ) -> dict[str, Any]:
     reasons: dict[str, str] = {}
     fields: dict[str, Any] = dict.fromkeys(ESTIMATED)
     if isinstance(found, Missing):
-        reasons |= dict.fromkeys((*ESTIMATED, "start", "end"), found.reason)
+        absent = (*ESTIMATED, "start", "end") if nothing_known else ESTIMATED
+        reasons |= dict.fromkeys(absent, found.reason)
     else:
         fields |= {
             "lags": found.lags,
