@@ -61,6 +61,20 @@ def growth(returns: FloatArray) -> FloatArray:
     return np.where(np.isfinite(returns), 1.0 + returns, 1.0).cumprod()
 
 
+def steepest(returns: FloatArray) -> float:
+    """The logarithm of the largest growth over any stretch of sessions; 0 where none grew.
+
+    After a total loss it begins anew (Kadane's scan).
+    """
+    with np.errstate(divide="ignore"):
+        steps = np.log1p(returns[np.isfinite(returns)])
+    highest = risen = 0.0
+    for step in steps.tolist():
+        risen = max(risen + step, 0.0)
+        highest = max(highest, risen)
+    return highest
+
+
 class Outcome(StrEnum):
     """How many yearly rates of return explain the flows; `too_short`: one beyond all numbers."""
 

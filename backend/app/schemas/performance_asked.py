@@ -16,6 +16,8 @@ from app.schemas.portfolio import MarketName
 from app.schemas.settings import Lax, PortfolioSettings, frozen
 
 LONGEST_SERIES = 20_000
+EARLIEST, LATEST = date(1900, 1, 1), date(2199, 12, 31)
+"""As files of prices and factors may have them."""
 DEFAULT_RATE: float = PortfolioSettings.model_fields["risk_free_rate"].default
 
 
@@ -84,6 +86,8 @@ class SeriesGiven(Input):
             raise ValueError(f"there are {len(self.dates)} dates and {len(given)} numbers")
         if any(later <= day for day, later in pairwise(self.dates)):
             raise ValueError("the dates must be ascending, each once")
+        if self.dates[0] < EARLIEST or self.dates[-1] > LATEST:
+            raise ValueError(f"the dates must lie between {EARLIEST} and {LATEST}")
         _require_daily(self.dates)
         if self.flows is not None:
             if self.values is None or len(self.flows) != len(self.dates):

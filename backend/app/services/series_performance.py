@@ -6,11 +6,12 @@ from decimal import Decimal
 import numpy as np
 
 from app.core import calendar
+from app.core.errors import Refused
 from app.market_data.snapshot import MarketSnapshot
 from app.quant import periods
 from app.quant.measured import Missing
 from app.quant.periods import Period
-from app.quant.returns import Flow, time_weighted
+from app.quant.returns import LARGEST_LOG, Flow, steepest, time_weighted
 from app.quant.statistics import day_of
 from app.quant.track import Money, Track
 from app.schemas.market import AsOf
@@ -26,7 +27,8 @@ def measure(
     market: MarketSnapshot | None, series: SeriesIn, *, now: datetime
 ) -> SeriesPerformanceRead:
     """Everything that is said about a series, with the prices of `market` for its benchmark: None
-    where it asks for none. Raises `UnknownTicker` and `EmptyPeriod`."""
+    where it asks for none. Raises `UnknownTicker`, `EmptyPeriod` and
+    `GrowsBeyondNumbers`."""
     if market is not None and series.benchmark is not None:
         benchmarks.require(market, series.benchmark)
     whole = track_of(series)
@@ -55,7 +57,23 @@ def measure(
     )
 
 
+class GrowsBeyondNumbers(Refused):
+    def __init__(self) -> None:
+        super().__init__(
+            "The series grows beyond all numbers, by more than 10^304: write returns as fractions, "
+            "0.01 for 1 %."
+        )
+
+
 def track_of(series: SeriesGiven) -> Track:
+    """Raises `GrowsBeyondNumbers`."""
+    track = _track(series)
+    if steepest(track.returns) > LARGEST_LOG:
+        raise GrowsBeyondNumbers
+    return track
+
+
+def _track(series: SeriesGiven) -> Track:
     dates = np.array(series.dates, "datetime64[D]")
     if series.returns is not None:
         before = np.datetime64(_day_before(series.dates[0]), "D")

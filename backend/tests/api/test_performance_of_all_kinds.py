@@ -1,6 +1,7 @@
 """Performance of backtests and of series that are sent along, and the days and benchmarks asked
 for: over HTTP, beside the answers about portfolios."""
 
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -206,6 +207,53 @@ async def test_a_series_that_does_not_fit_is_refused(
     body = {name: value for name, value in (GOOD | wrong).items() if value is not None}
     response = await client.post("/api/performance/series", json=body)
     assert response.status_code == 422, response.text
+
+
+SERIES_PATHS = ("/api/performance/series", "/api/risk/series", "/api/performance/series/regression")
+
+
+@pytest.mark.parametrize("path", SERIES_PATHS)
+@pytest.mark.parametrize("first", ["0001-01-01", "1899-12-29", "2199-12-31"])
+async def test_days_that_no_calendar_reaches_are_refused_in_a_sentence(
+    client: httpx2.AsyncClient, path: str, first: str
+) -> None:
+    days = [day.isoformat() for day in (date.fromisoformat(first) + timedelta(n) for n in range(3))]
+    response = await client.post(path, json={"dates": days, "returns": [0.1, 0.1, -0.1]})
+    assert response.status_code == 422, response.text
+    assert "the dates must lie between 1900-01-01 and 2199-12-31" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("path", SERIES_PATHS)
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"returns": [1000] * 300},
+        # Most of it is paid out again every other day, so the values stay small.
+        {
+            "values": ["0.000001", "999999999999"] * 150,
+            "flows": ["0", *(["0", "-999999999998.999999"] * 150)[:299]],
+        },
+    ],
+)
+async def test_growth_beyond_all_numbers_is_refused_in_a_sentence(
+    client: httpx2.AsyncClient, path: str, given: dict[str, Any]
+) -> None:
+    days = np.busday_offset("2020-01-01", np.arange(300), roll="forward").astype(str).tolist()
+    response = await client.post(path, json={"dates": days, **given})
+    assert response.status_code == 422, response.text
+    assert "grows beyond all numbers" in response.json()["detail"]
+
+
+async def test_growth_within_all_numbers_has_every_figure_or_its_reason(
+    client: httpx2.AsyncClient,
+) -> None:
+    """1001 to the 100th is 10^300."""
+    days = np.busday_offset("2020-01-01", np.arange(101), roll="forward").astype(str).tolist()
+    answer = await sent(client, dates=days, returns=[1000] * 100 + [-1])
+    metrics = answer["metrics"]
+    assert metrics["total_return"] == metrics["max_drawdown"] == -1.0
+    assert {name for name, value in metrics.items() if value is None} == set(metrics["reasons"])
+    assert answer["series"][99]["growth"] == pytest.approx(1001.0**100)
 
 
 async def test_a_portfolio_against_a_blend_says_when_it_is_put_back(
