@@ -50,6 +50,41 @@ def test_a_fault_is_one_sentence_that_says_what_to_do(
         read_factors(csv(tmp_path, *lines))
 
 
+@pytest.mark.parametrize(
+    ("day", "what"),
+    [
+        ("1963-07-06", ", a Saturday"),
+        ("1952-10-04", ", a Saturday"),
+        ("1940-06-02", ", a Sunday"),
+        ("2025-07-04", ""),
+        ("2001-09-12", ""),
+        ("2060-01-03", ", a Saturday"),
+    ],
+)
+def test_a_day_on_which_the_exchange_is_closed_is_refused_by_name(
+    tmp_path: Path, day: str, what: str
+) -> None:
+    given = csv(tmp_path, "date,mkt_rf,rf", "1940-06-03,0.01,0.0001", f"{day},0.01,0.0001")
+    with pytest.raises(BadFile, match=rf"'date' has {day}{what}, when .* closed \(row 2\)"):
+        read_factors(given)
+
+
+@pytest.mark.parametrize(
+    "day",
+    # Saturdays were sessions until September 1952; before 1990 holidays are not known.
+    ["1952-05-24", "1963-07-04", "2025-07-03", "2060-01-05"],
+)
+def test_a_day_on_which_the_exchange_may_have_traded_is_read(tmp_path: Path, day: str) -> None:
+    found = read_factors(csv(tmp_path, "date,mkt_rf,rf", f"{day},0.01,0.0001"))
+    assert found["date"].to_list() == [date.fromisoformat(day)]
+
+
+def test_a_row_without_any_value_may_be_of_any_day(tmp_path: Path) -> None:
+    """Files that cover many countries have rows of the holidays of each."""
+    lines = ("date,mkt_rf,rf", "2025-07-03,0.01,0.0001", "2025-07-04,,")
+    assert len(read_factors(csv(tmp_path, *lines))) == 2
+
+
 @needs_market_data
 def test_the_real_file_has_eight_factors_and_the_risk_free_rate() -> None:
     found = read_factors(SHARED / "data" / "factor_returns_daily.csv")
