@@ -76,12 +76,14 @@ def steepest(returns: FloatArray) -> float:
 
 
 class Outcome(StrEnum):
-    """How many yearly rates of return explain the flows; `too_short`: one beyond all numbers."""
+    """How many yearly rates of return explain the flows; `too_short`: one beyond all numbers;
+    `total_loss`: nothing of what was paid in ever came back, and the rate is -1."""
 
     NONE = "none"
     ONE = "one"
     SEVERAL = "several"
     TOO_SHORT = "too_short"
+    TOTAL_LOSS = "total_loss"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +94,15 @@ class MoneyWeighted:
     """
 
     rates: tuple[float, ...]
+    nothing_came_back: bool = False
 
     @property
     def outcome(self) -> "Outcome":
         match self.rates:
             case ():
                 return Outcome.NONE
+            case (_,) if self.nothing_came_back:
+                return Outcome.TOTAL_LOSS
             case (only,):
                 return Outcome.TOO_SHORT if math.isinf(only) else Outcome.ONE
             case _:
@@ -122,11 +127,12 @@ def money_weighted(flows: Iterable[tuple[date, Decimal]]) -> MoneyWeighted:
     """XIRR: all roots r > -1 of sum a_i (1 + r)^(-days_i / 365).
 
     Deposits are negative, withdrawals and the final value positive. Flows of one day are netted.
+    Where nothing came back by a later day there is no root, and the rate is -1: the limit of the
+    roots as what comes back goes to nothing.
     """
     netted: defaultdict[date, Decimal] = defaultdict(Decimal)
     for on, amount in flows:
-        if amount:
-            netted[on] += amount
+        netted[on] += amount
     return money_weighted_of(list(netted), [float(amount) for amount in netted.values()])
 
 
@@ -136,6 +142,8 @@ def money_weighted_of(on: Sequence[date], amounts: Sequence[float]) -> MoneyWeig
     for day, amount in zip(on, amounts, strict=True):
         netted[day] += amount
     days = sorted(day for day, amount in netted.items() if amount)
+    if days and max(netted.values()) <= 0.0 and max(netted) > days[0]:
+        return MoneyWeighted((-1.0,), nothing_came_back=True)
     if len(days) < 2:
         return MoneyWeighted(())
     years = np.array([(day - days[0]).days / DAYS_PER_YEAR for day in days])

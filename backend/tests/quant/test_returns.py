@@ -83,13 +83,54 @@ def test_a_year_is_365_calendar_days() -> None:
         [],
         [(START, Decimal(-100))],
         [(START, Decimal(-100)), (START, Decimal(100))],
-        [(START, Decimal(-100)), (after(365), Decimal(-5))],
+        [(START, Decimal(-100)), (START, Decimal(0))],
         # 1 - x + x^2 has no real root
         [(START, Decimal(1)), (after(365), Decimal(-1)), (after(730), Decimal(1))],
     ],
 )
 def test_flows_that_no_rate_explains_say_so(flows: list[tuple[date, Decimal]]) -> None:
     assert money_weighted(flows).rate == Missing("no rate of return explains the flows")
+
+
+@pytest.mark.parametrize(
+    "flows",
+    [
+        [(START, Decimal(-100)), (after(365), Decimal(0))],
+        [(START, Decimal(-100)), (after(30), Decimal(-50)), (after(31), Decimal(0))],
+        [(START, Decimal(0)), (after(1), Decimal(-100)), (after(2), Decimal(0))],
+        [(START, Decimal(-100)), (after(365), Decimal(-5))],
+    ],
+)
+def test_money_of_which_nothing_came_back_lost_all_of_itself(
+    flows: list[tuple[date, Decimal]],
+) -> None:
+    found = money_weighted(flows)
+    assert (found.rate, found.rates, found.outcome) == (-1.0, (-1.0,), Outcome.TOTAL_LOSS)
+
+
+def test_what_was_taken_out_before_the_rest_was_lost_came_back() -> None:
+    # 100 = 50 / (1 + r)
+    flows = [
+        (START, Decimal(-100)),
+        (after(365), Decimal(50)),
+        (after(730), Decimal(0)),
+    ]
+    found = money_weighted(flows)
+    assert (found.rate, found.outcome) == (pytest.approx(-0.5), Outcome.ONE)
+
+
+def test_a_loss_of_nearly_everything_within_a_day_is_not_a_total_one() -> None:
+    """Its yearly rate rounds to -1."""
+    found = money_weighted([(START, Decimal(-100)), (after(1), Decimal("0.01"))])
+    assert (found.rate, found.outcome) == (-1.0, Outcome.ONE)
+
+
+def test_a_total_loss_is_the_limit_of_ever_larger_losses() -> None:
+    rates = [
+        money_weighted([(START, Decimal(-100)), (after(365), Decimal(left))]).rate
+        for left in ("1", "0.01", "0.0001", "0")
+    ]
+    assert rates == pytest.approx([-0.99, -0.9999, -0.999999, -1.0], abs=1e-12)
 
 
 def test_it_is_what_the_documentation_of_xirr_gives_as_its_example() -> None:

@@ -47,7 +47,9 @@ _MONEY = {
     ),
     "rates": Definition("All rates that explain the flows", f"every R with {XIRR}", Unit.YEARLY),
     "outcome": Definition(
-        "Outcome of the search", "none, one, several; too_short: R beyond 10^304", Unit.COUNT
+        "Outcome of the search",
+        "none, one, several; too_short: R beyond 10^304; total_loss: nothing came back, R = -1",
+        Unit.COUNT,
     ),
     "over_period": Definition(
         "Money-weighted return of the period", "(1 + rate)^(d / 365) - 1", Unit.FRACTION
