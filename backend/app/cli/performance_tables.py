@@ -30,6 +30,12 @@ RATIOS = (
     *("sharpe", "sortino", "calmar", "skew", "kurtosis"),
     *("beta", "information_ratio", "up_capture", "down_capture"),
 )
+NAMES = {
+    "total_return": "time-weighted, whole period",
+    "money_weighted_return": "money-weighted, a year",
+    "cagr": "time-weighted, a year (CAGR)",
+}
+"""Where the field's own does not tell one figure from another."""
 SHOWN_DRAWDOWNS = 5
 
 
@@ -71,8 +77,8 @@ def _show_money(found: FiguresRead) -> None:
         "end value": found.end_value,
         "net flow": found.net_flow,
         "profit": found.profit,
-        "time-weighted": percent(found.metrics.total_return),
-        "money-weighted": percent(weighted.over_period),
+        "time-weighted, whole period": percent(found.metrics.total_return),
+        "money-weighted, whole period": percent(weighted.over_period),
         "costs": found.costs,
         "costs a year": percent(traded.cost_drag),
         "turnover a year": percent(traded.turnover),
@@ -93,7 +99,7 @@ def _say_rates(found: MoneyWeightedRead) -> None:
 
 def _show_metrics(metrics: MetricsRead, against: BenchmarkRead | None) -> None:
     rows = [
-        (name.replace("_", " "), _cell(metrics, name), _cell(against, name))
+        (NAMES.get(name, name.replace("_", " ")), _cell(metrics, name), _cell(against, name))
         for name in (*PERCENTAGES, *RATIOS)
     ]
     known = [row for row in rows if row[1:] != (None, None)]

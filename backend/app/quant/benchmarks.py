@@ -58,6 +58,14 @@ def _drifting(returns: FloatArray, shares: FloatArray, begins: BoolArray) -> Flo
     return found
 
 
+def same_sessions(benchmark: FloatArray, returns: FloatArray) -> FloatArray:
+    """The benchmark's returns on the sessions on which there are `returns`, NaN on the others.
+
+    What had no money in a session is not held against what money elsewhere earned in it.
+    """
+    return np.where(np.isfinite(returns), benchmark, np.nan)
+
+
 @dataclass(frozen=True, slots=True)
 class SameFlows:
     """What T + 1 closes would have been worth with all flows invested in the benchmark."""

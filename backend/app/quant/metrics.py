@@ -106,8 +106,8 @@ def compute(
     """The metrics of T returns between the T + 1 values dated `dates`, ascending.
 
     `rf` is the yearly risk-free rate, `benchmark` its T returns over the same sessions. A return
-    that is NaN (no capital at work, or no benchmark that day) is not an observation; time before
-    the first return does not count.
+    that is NaN (no capital at work, or no benchmark that day) is not an observation, and its
+    session is no part of the time over which the others grew.
     """
     return compute_many(returns[:, None], dates, rf=rf, benchmark=benchmark)[0]
 
@@ -131,11 +131,12 @@ def compute_many(
     found: dict[int, Metrics] = {}
     for known, members in _alike(np.isfinite(returns)):
         of = dates if known.all() else _dates_of(known, dates)
+        length = int(np.diff(dates)[known].astype("timedelta64[D]").astype(np.int64).sum())
         theirs = None if benchmark is None else benchmark[known]
         for start in range(0, len(members), AT_ONCE):
             some = members[start : start + AT_ONCE]
             rows = np.ascontiguousarray(_of(returns, some, known).T)
-            found |= zip(some, _block(rows, of, rf, theirs), strict=True)
+            found |= zip(some, _block(rows, _Time(of, length), rf, theirs), strict=True)
     return tuple(found[number] for number in range(series))
 
 
@@ -164,23 +165,31 @@ def _alike(known: BoolArray) -> Iterator[tuple[BoolArray, list[int]]]:
         yield known[:, members[0]], members
 
 
+@dataclass(frozen=True, slots=True)
+class _Time:
+    """The start and the end of every session with a return, and the calendar days of these."""
+
+    dates: DateArray
+    length: int
+
+
 def _block(
-    rows: FloatArray, dates: DateArray, rf: float, benchmark: FloatArray | None
+    rows: FloatArray, time: _Time, rf: float, benchmark: FloatArray | None
 ) -> Iterator[Metrics]:
     """Of series (N x T) that are known on every one of the T sessions after the start."""
-    absolute = _absolute(rows, dates, rf)
+    absolute = _absolute(rows, time, rf)
     relative = _relative(rows, benchmark, rf)
     return (Metrics(**mine, **against) for mine, against in zip(absolute, relative, strict=True))
 
 
-def _absolute(rows: FloatArray, dates: DateArray, rf: float) -> Iterator[dict[str, Any]]:
+def _absolute(rows: FloatArray, time: _Time, rf: float) -> Iterator[dict[str, Any]]:
     count = rows.shape[1]
     if count < FEWEST:
         yield from [{"observations": count} | dict.fromkeys(ABSOLUTE, TOO_FEW)] * len(rows)
         return
     wealth, ordered = (1.0 + rows).cumprod(axis=1), np.sort(rows, axis=1)
-    days: list[date] = dates.astype("datetime64[D]").tolist()
-    length, fallen = (days[-1] - days[0]).days, falls(wealth)
+    days: list[date] = time.dates.astype("datetime64[D]").tolist()
+    fallen = falls(wealth)
     skew, kurtosis = shapes(rows)
     columns = {
         "growth": wealth[:, -1],
@@ -195,11 +204,11 @@ def _absolute(rows: FloatArray, dates: DateArray, rf: float) -> Iterator[dict[st
         "cvar_95": expected_shortfalls(ordered, TAIL_95),
         "cvar_99": expected_shortfalls(ordered, TAIL_99),
     }
-    extremes = zip(_days(rows, days), _months(wealth, dates, days), strict=True)
+    extremes = zip(_days(rows, days), _months(wealth, time.dates, days), strict=True)
     for figures, fall, (best, worst) in zip(_by_series(columns), fallen, extremes, strict=True):
         worst_fall = deepest_fall(fall, days)
         yield {"observations": count, **best, **worst} | _with_ratios(
-            figures, cagr(figures["growth"], length), worst_fall, count
+            figures, cagr(figures["growth"], time.length), worst_fall, count
         )
 
 

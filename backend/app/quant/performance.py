@@ -1,16 +1,17 @@
 """Everything that is said about a track, assembled in one place for whatever it is of."""
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from app.quant import drawdowns
-from app.quant.benchmarks import SameFlows, same_flows
+from app.quant.benchmarks import HALF_A_CENT, SameFlows, same_flows, same_sessions
 from app.quant.calendar_returns import PeriodReturn, by_calendar
 from app.quant.drawdowns import Falls
-from app.quant.measured import Measured, Missing
+from app.quant.measured import Missing
 from app.quant.metrics import Metrics, compute
 from app.quant.panel import FloatArray
-from app.quant.returns import DAYS_PER_YEAR, LARGEST_LOG, MoneyWeighted, growth
+from app.quant.returns import MoneyWeighted, growth
 from app.quant.rolling import Rolling, rolling
 from app.quant.statistics import falls
 from app.quant.track import Track
@@ -65,22 +66,17 @@ def analyse(
     window: int = ROLLING_WINDOW,
     most_drawdowns: int = SHOWN_DRAWDOWNS,
 ) -> Performance:
-    """`rf` is the yearly risk-free rate, `benchmark` the T returns to hold the track against."""
-    theirs = None if isinstance(benchmark, Missing) else benchmark
+    """`rf` is the yearly risk-free rate, `benchmark` the T returns to hold the track against: on
+    the sessions on which the track has one, but for the same flows in it."""
     dates, returns = track.dates, track.returns
+    theirs = None if isinstance(benchmark, Missing) else same_sessions(benchmark, returns)
     weighted = track.money_weighted()
     return Performance(
         track=track,
         metrics=compute(returns, dates, rf=rf, benchmark=theirs),
         path=Path.of(returns),
         money_weighted=ONLY_RETURNS if weighted is None else weighted,
-        against=(
-            benchmark
-            if isinstance(benchmark, Missing)
-            else Against(
-                compute(benchmark, dates, rf=rf), Path.of(benchmark), same_flows(track, benchmark)
-            )
-        ),
+        against=(benchmark if isinstance(benchmark, Missing) else _against(track, benchmark, rf)),
         rolling=rolling(returns, dates, window=window, rf=rf, benchmark=theirs),
         drawdowns=drawdowns.table(returns, dates, most=most_drawdowns),
         years=by_calendar(dates, returns, theirs, "Y"),
@@ -88,11 +84,15 @@ def analyse(
     )
 
 
-def over_period(rate: float, track: Track) -> Measured:
-    """What a yearly rate of calendar days / 365 makes of the whole period."""
-    if rate <= -1.0:
-        return -1.0
-    logarithm = math.log1p(rate) * (track.end - track.start).days / DAYS_PER_YEAR
-    if logarithm > LARGEST_LOG:
-        return Missing("the rate is beyond all numbers over the whole period")
-    return math.expm1(logarithm)
+def _against(track: Track, benchmark: FloatArray, rf: float) -> Against:
+    theirs = same_sessions(benchmark, track.returns)
+    return Against(
+        compute(theirs, track.dates, rf=rf), Path.of(theirs), same_flows(track, benchmark)
+    )
+
+
+def days_with(days: Sequence[date], values: Sequence[float]) -> int:
+    """Calendar days that followed a close with money: flows are dated by their sessions, so what is
+    paid in is there from its day on, and what is paid out until its day."""
+    spans = zip(days, days[1:], values, strict=False)
+    return sum((later - day).days for day, later, value in spans if value >= HALF_A_CENT)

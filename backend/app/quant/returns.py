@@ -90,21 +90,25 @@ class Outcome(StrEnum):
 class MoneyWeighted:
     """Every yearly rate at which the flows are worth nothing today, lowest first.
 
-    Infinite stands for a rate beyond what a float holds: a large gain within days.
+    Kept as ln(1 + rate), because a yearly rate of few days is soon -1 to rounding, or beyond what a
+    float holds, which infinite stands for. Minus infinite where nothing came back.
     """
 
-    rates: tuple[float, ...]
-    nothing_came_back: bool = False
+    logs: tuple[float, ...]
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        return tuple(math.expm1(log) if log < LARGEST_LOG else math.inf for log in self.logs)
 
     @property
     def outcome(self) -> "Outcome":
-        match self.rates:
+        match self.logs:
             case ():
                 return Outcome.NONE
-            case (_,) if self.nothing_came_back:
+            case (only,) if only == -math.inf:
                 return Outcome.TOTAL_LOSS
             case (only,):
-                return Outcome.TOO_SHORT if math.isinf(only) else Outcome.ONE
+                return Outcome.ONE if only < LARGEST_LOG else Outcome.TOO_SHORT
             case _:
                 return Outcome.SEVERAL
 
@@ -121,6 +125,15 @@ class MoneyWeighted:
             case several:
                 listed = ", ".join(f"{rate:.1%}" for rate in several)
                 return Missing(f"several rates of return explain the flows: {listed}")
+
+    def over(self, days: int) -> Measured:
+        """What the only yearly rate of calendar days / 365 makes of so many days."""
+        if len(self.logs) != 1:
+            return self.rate
+        logarithm = self.logs[0] * days / DAYS_PER_YEAR if days else 0.0
+        if logarithm > LARGEST_LOG:
+            return Missing("the rate is beyond all numbers over the whole period")
+        return math.expm1(logarithm)
 
 
 def money_weighted(flows: Iterable[tuple[date, Decimal]]) -> MoneyWeighted:
@@ -143,16 +156,12 @@ def money_weighted_of(on: Sequence[date], amounts: Sequence[float]) -> MoneyWeig
         netted[day] += amount
     days = sorted(day for day, amount in netted.items() if amount)
     if days and max(netted.values()) <= 0.0 and max(netted) > days[0]:
-        return MoneyWeighted((-1.0,), nothing_came_back=True)
+        return MoneyWeighted((-math.inf,))
     if len(days) < 2:
         return MoneyWeighted(())
     years = np.array([(day - days[0]).days / DAYS_PER_YEAR for day in days])
     flows = np.array([netted[day] for day in days])
-    return MoneyWeighted(tuple(_rate(u) for u in _roots(years, flows)))
-
-
-def _rate(log_growth: float) -> float:
-    return math.expm1(log_growth) if log_growth < LARGEST_LOG else math.inf
+    return MoneyWeighted(tuple(_roots(years, flows)))
 
 
 # The net present value in u = ln(1 + r) is a sum of exponentials, F(u) = sum a_i e^(-t_i u), with

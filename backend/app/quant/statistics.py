@@ -50,7 +50,8 @@ class Drawdown:
 
 
 def cagr(growth: float, days: int) -> Measured:
-    """Compound yearly growth of `growth` (1.1 is a gain of 10 %) over calendar days."""
+    """Compound yearly growth of `growth` (1.1 is a gain of 10 %) over calendar days: those of the
+    sessions with a return, each from the close before to its own."""
     if days <= 0:
         return Missing("the period has no length")
     if growth <= 0.0:

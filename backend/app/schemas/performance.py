@@ -89,7 +89,7 @@ class MoneyWeightedRead(Output):
 
     outcome: Outcome | None = Field(description="How many yearly rates explain the flows")
     rate: float | None = Field(description="Yearly (XIRR), if exactly one rate explains the flows")
-    over_period: float | None = Field(description="What that rate makes of the whole period")
+    over_period: float | None = Field(description="What that rate makes of the days with money")
     rates: list[float] = Field(description="Every yearly rate that explains the flows, ascending")
     reasons: Reasons
 

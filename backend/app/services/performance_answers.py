@@ -25,7 +25,7 @@ from app.quant.performance import (
     Path,
     Performance,
     analyse,
-    over_period,
+    days_with,
 )
 from app.quant.periods import Window
 from app.quant.returns import MoneyWeighted, Outcome
@@ -138,7 +138,7 @@ def measured(subject: Subject, traded: Traded | Missing) -> tuple[Performance, d
         **_money(track, reasons),
         "costs": None if isinstance(traded, Missing) else to_cents(traded.costs),
         "metrics": metrics_read(found.metrics, found.money_weighted, benchmark),
-        "money_weighted": money_weighted_read(found.money_weighted, track),
+        "money_weighted": money_weighted_read(found.money_weighted, days_with_money(track)),
         "benchmark": _compared(found, benchmark),
         "rolling": None if isinstance(found.rolling, Missing) else _rolling(found.rolling),
         "drawdowns": [DrawdownRead.model_validate(each) for each in found.drawdowns.deepest],
@@ -210,19 +210,24 @@ def metrics_read(
     return MetricsRead(**values, money_weighted_return=number(rate), reasons=reasons)
 
 
-def money_weighted_read(found: MoneyWeighted | Missing, track: Track) -> MoneyWeightedRead:
+def days_with_money(track: Track) -> int:
+    values = () if track.money is None else track.money.values
+    return days_with(track.days, [float(value) for value in values])
+
+
+def money_weighted_read(found: MoneyWeighted | Missing, days: int) -> MoneyWeightedRead:
+    """`days`: with money, which is what its rate is compounded over."""
     if isinstance(found, Missing):
         reasons = dict.fromkeys(("outcome", "rate", "over_period"), found.reason)
         return MoneyWeightedRead(
             outcome=None, rate=None, over_period=None, rates=[], reasons=reasons
         )
     rate = found.rate
-    whole = rate if isinstance(rate, Missing) else over_period(rate, track)
-    measured = {"rate": rate, "over_period": whole}
+    measured = {"rate": rate, "over_period": found.over(days)}
     return MoneyWeightedRead(
         outcome=found.outcome,
         rate=number(rate),
-        over_period=number(whole),
+        over_period=number(measured["over_period"]),
         rates=[] if found.outcome is Outcome.TOO_SHORT else list(found.rates),
         reasons={
             name: value.reason for name, value in measured.items() if isinstance(value, Missing)
@@ -280,7 +285,9 @@ def _same_flows(track: Track, found: SameFlows | Missing) -> SameFlowsRead | Non
         end_value=end,
         profit=to_cents(end - money.values[0] - money.net_flow),
         difference=to_cents(money.values[-1] - end),
-        money_weighted=money_weighted_read(found.money_weighted, track),
+        money_weighted=money_weighted_read(
+            found.money_weighted, days_with(track.days, found.values.tolist())
+        ),
     )
 
 

@@ -40,7 +40,8 @@ def test_a_backtest_is_measured_as_over_http(etftrader: Installation) -> None:
         "Of every 20 sessions",
         "turnover a year",
         "expense ratio",
-        "money-weighted",
+        "money-weighted, whole period",
+        "money-weighted, a year",
         f"Again: etftrader performance --backtest {number} --start 2025-05-15 --end 2025-06-30",
     ):
         assert words in told, words

@@ -175,6 +175,13 @@ def test_time_before_the_first_return_is_no_part_of_the_growth() -> None:
     assert found == alone
 
 
+def test_time_without_returns_is_no_part_of_the_growth_wherever_it_lies() -> None:
+    returns = np.array([0.01, math.nan, math.nan, 0.02, 0.03, math.nan])
+    # Wednesday to Thursday; Monday to Wednesday
+    found = compute(returns, weekdays(7, "2020-01-01"), rf=RF)
+    assert found.cagr == pytest.approx((1.01 * 1.02 * 1.03) ** (365.25 / 3) - 1)
+
+
 def test_losing_everything_is_minus_one_hundred_percent() -> None:
     found = compute(np.array([0.1] * 30 + [-1.0] + [0.0] * 60), weekdays(92), rf=RF)
     assert (found.total_return, found.cagr, found.max_drawdown) == (-1.0, -1.0, -1.0)

@@ -2,6 +2,7 @@
 properties, and what the metrics say of the same stretch."""
 
 import math
+from datetime import date
 from decimal import Decimal
 
 import numpy as np
@@ -16,9 +17,9 @@ from app.quant.errors import EmptyPeriod
 from app.quant.measured import Missing
 from app.quant.metrics import compute
 from app.quant.panel import DateArray, FloatArray
-from app.quant.performance import analyse, over_period
+from app.quant.performance import Against, analyse, days_with
 from app.quant.periods import Period, between
-from app.quant.returns import Flow, time_weighted
+from app.quant.returns import Flow, MoneyWeighted, money_weighted, time_weighted
 from app.quant.rolling import FIGURES, Rolling, rolling
 from app.quant.statistics import Drawdown
 from app.quant.track import Money, Track
@@ -271,8 +272,71 @@ def test_a_part_of_a_track_is_measured_as_if_it_were_all_of_it() -> None:
 
 
 def test_a_rate_over_a_year_is_itself() -> None:
-    year = Track(np.array(["2021-01-01", "2022-01-01"], "datetime64[D]"), np.zeros(1))
-    assert over_period(0.07, year) == pytest.approx(0.07, rel=1e-12)
-    assert over_period(-1.0, year) == -1.0
-    decade = Track(np.array(["2011-01-01", "2022-01-01"], "datetime64[D]"), np.zeros(1))
-    assert isinstance(over_period(1e300, decade), Missing)
+    assert MoneyWeighted((math.log(1.07),)).over(365) == pytest.approx(0.07, rel=1e-12)
+    assert MoneyWeighted((math.log(1.07),)).over(0) == 0.0
+    assert MoneyWeighted((-math.inf,)).over(3) == -1.0
+    assert MoneyWeighted((699.0,)).over(3650) == Missing(
+        "the rate is beyond all numbers over the whole period"
+    )
+    assert isinstance(MoneyWeighted((0.1, 0.2)).over(365), Missing)
+    assert isinstance(MoneyWeighted(()).over(365), Missing)
+
+
+@pytest.mark.parametrize("end", [1, 50, 1000])
+def test_what_a_day_made_is_known_where_its_yearly_rate_is_no_number(end: int) -> None:
+    """Half lost within a day is -1 a year to rounding; ten times as much has no yearly rate."""
+    flows = [(date(2025, 6, 2), Decimal(-100)), (date(2025, 6, 3), Decimal(end))]
+    assert money_weighted(flows).over(1) == pytest.approx(end / 100 - 1)
+
+
+class TestTimeWithoutMoney:
+    """100 become 110 on Thursday and are paid out on Friday; 200 come on Tuesday, are 220 at its
+    close, and are paid out on Wednesday. On Monday, and after Wednesday, there is nothing."""
+
+    VALUES = ("100", "110", "0", "0", "220", "0", "0", "0")
+    FLOWS = ("0", "-110", "0", "200", "-220", "0", "0")
+    BENCHMARK = np.array([0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64])
+
+    @property
+    def track(self) -> Track:
+        return tracked([*self.VALUES], [*self.FLOWS])
+
+    def test_the_benchmark_is_of_the_sessions_with_money_alone(self) -> None:
+        found = analyse(self.track, rf=RF, benchmark=self.BENCHMARK, window=5)
+        assert isinstance(found.against, Against)
+        theirs = found.against
+        assert (found.metrics.observations, theirs.metrics.observations) == (2, 2)
+        assert theirs.metrics.total_return == pytest.approx(1.01 * 1.08 - 1)
+        assert theirs.path.growth[-1] == pytest.approx(1.01 * 1.08)
+        assert np.isnan(theirs.path.returns).tolist() == [0, 1, 1, 0, 1, 1, 1]
+        (january,) = found.months
+        assert january.benchmark == theirs.metrics.total_return
+
+    def test_days_of_growth_are_those_of_the_sessions_with_money(self) -> None:
+        """Wednesday to Thursday, and Monday to Tuesday."""
+        found = analyse(self.track, rf=RF, benchmark=self.BENCHMARK, window=5)
+        assert found.metrics.cagr == pytest.approx(1.21 ** (365.25 / 2) - 1)
+        assert isinstance(found.against, Against)
+        assert found.against.metrics.cagr == pytest.approx((1.01 * 1.08) ** (365.25 / 2) - 1)
+
+    def test_days_of_money_are_those_after_a_close_with_some(self) -> None:
+        """Wednesday to Friday, and Tuesday to Wednesday: paid in at no time, they earn nothing."""
+        assert days_with(self.track.days, [float(value) for value in self.VALUES]) == 3
+
+    @given(
+        before=st.integers(0, 5),
+        lived=st.integers(1, 30),
+        after=st.integers(0, 40),
+        end=st.integers(50, 200),
+    )
+    def test_one_payment_has_earned_its_profit_whenever_it_came_and_went(
+        self, before: int, lived: int, after: int, end: int
+    ) -> None:
+        values = ["0"] * (before + 1) + ["100"] * lived + [str(end)] + ["0"] * (after + 1)
+        flows = ["0"] * before + ["100"] + ["0"] * lived + [str(-end)] + ["0"] * after
+        track = tracked(values, flows)
+        assert track.money is not None
+        weighted = track.money_weighted()
+        assert weighted is not None
+        days = days_with(track.days, [float(value) for value in values])
+        assert weighted.over(days) == pytest.approx(end / 100 - 1, abs=1e-9)

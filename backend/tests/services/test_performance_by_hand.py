@@ -244,7 +244,7 @@ def test_the_money_weighted_return(answer: PerformanceRead) -> None:
     assert (found.outcome, found.reasons) == ("one", {})
     assert found.rates == [found.rate]
     assert found.rate == answer.metrics.money_weighted_return == close(rate, rel=1e-9)
-    assert found.over_period == close((1 + rate) ** ((DAYS[-1] - BEFORE).days / 365) - 1, rel=1e-9)
+    assert found.over_period == close((1 + rate) ** ((DAYS[-1] - DAYS[0]).days / 365) - 1, rel=1e-9)
 
 
 def test_the_rolling_figures(answer: PerformanceRead) -> None:

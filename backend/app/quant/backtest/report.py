@@ -11,6 +11,7 @@ from app.quant.activity import yearly_share
 from app.quant.backtest.caveats import Caveat, caveats
 from app.quant.backtest.simulation import Simulation
 from app.quant.backtest.state import Because
+from app.quant.benchmarks import same_sessions
 from app.quant.calendar_returns import PeriodReturn, by_calendar
 from app.quant.measured import Measured
 from app.quant.metrics import Metrics, compute
@@ -64,7 +65,9 @@ def report(simulation: Simulation, *, rf: float, benchmark: FloatArray | None = 
     """`benchmark` are adjusted closes of the sessions lived through, NaN where there is none; `rf`
     the yearly risk-free rate."""
     days, returns = simulation.days, simulation.returns
-    theirs = None if benchmark is None else benchmark[1:] / benchmark[:-1] - 1.0
+    theirs = None
+    if benchmark is not None:
+        theirs = same_sessions(benchmark[1:] / benchmark[:-1] - 1.0, returns)
     grown = _from_one(returns)
     mean_value = float(simulation.values.mean())
     traded = _usd(days["bought"].sum()) + _usd(days["sold"].sum())

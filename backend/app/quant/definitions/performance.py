@@ -25,7 +25,8 @@ _RETURNS = {
     ),
     "cagr": Definition(
         "Compound annual growth rate",
-        "(product over t of (1 + r_t))^(365.25 / D) - 1, D calendar days from start to end",
+        "(product over t of (1 + r_t))^(365.25 / D) - 1, D calendar days of the sessions with a "
+        "return, each from the close before to its own",
         Unit.YEARLY,
     ),
     "growth": Definition(
@@ -41,9 +42,9 @@ _RETURNS = {
 }
 
 _MONEY = {
-    "money_weighted_return": Definition("Money-weighted return", XIRR, Unit.YEARLY),
+    "money_weighted_return": Definition("Money-weighted return, yearly", XIRR, Unit.YEARLY),
     "rate": Definition(
-        "Money-weighted return", f"{XIRR}; only where exactly one R solves it", Unit.YEARLY
+        "Money-weighted return, yearly", f"{XIRR}; only where exactly one R solves it", Unit.YEARLY
     ),
     "rates": Definition("All rates that explain the flows", f"every R with {XIRR}", Unit.YEARLY),
     "outcome": Definition(
@@ -52,7 +53,9 @@ _MONEY = {
         Unit.COUNT,
     ),
     "over_period": Definition(
-        "Money-weighted return of the period", "(1 + rate)^(d / 365) - 1", Unit.FRACTION
+        "Money-weighted return of the period",
+        "(1 + rate)^(d / 365) - 1, d calendar days that follow a close with V_t > 0",
+        Unit.FRACTION,
     ),
     "start_value": Definition("Start value", "V_0 = cash + shares x closes", Unit.USD),
     "end_value": Definition("End value", "V_T = cash + shares x closes", Unit.USD),
@@ -120,7 +123,9 @@ _AGAINST = {
     ),
     "up_capture": Definition("Up capture", "mean(r) / mean(b) where b_t > 0", Unit.RATIO),
     "down_capture": Definition("Down capture", "mean(r) / mean(b) where b_t < 0", Unit.RATIO),
-    "benchmark_return": Definition("Benchmark's return", "b_t, of adjusted closes", Unit.FRACTION),
+    "benchmark_return": Definition(
+        "Benchmark's return", "b_t, of adjusted closes, on the sessions with r_t", Unit.FRACTION
+    ),
     "benchmark_growth": Definition("Benchmark's growth", "growth of b", Unit.RATIO),
     "benchmark_drawdown": Definition("Benchmark's drawdown", "drawdown of b", Unit.FRACTION),
     "benchmark_value": Definition(
