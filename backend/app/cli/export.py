@@ -124,4 +124,5 @@ def _save(found: Exported, files: Mapping[str, Path], *, force: bool) -> None:
             save(content, files[name], replace=force)
             print_line(f"Wrote {len(content):,} bytes to {files[name]}.")
     for name, why in found.left_out.items():
-        say(f"Left out {name}: {why}.")
+        old = f" {files[name]} is from before." if files[name].exists() else ""
+        say(f"Left out {name}: {why}.{old}")

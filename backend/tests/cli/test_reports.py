@@ -75,6 +75,12 @@ def test_a_folder_is_told_which_series_of_a_run_on_older_prices_there_are_not(
     for name in gone:
         (line,) = [each for each in said.stderr.splitlines() if f" {name}:" in each]
         assert line.startswith("Left out ")
+    stale = folder / "class_weights.csv"
+    stale.touch()
+    again = etftrader("export", "backtest", backtest, "--out", str(folder), "--force").stderr
+    assert [line.endswith(f"{stale} is from before.") for line in again.splitlines()].count(
+        True
+    ) == 1
     one = ("export", "backtest", backtest, "--out", str(tmp_path / "one"))
     failure = etftrader.failure(*one, "--series", "class_weights")
     assert failure.startswith(
