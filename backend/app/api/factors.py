@@ -5,15 +5,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from app.api.deps import Limit, MarketDep, Offset, ResourcesDep, SessionDep
+from app.api.deps import MarketDep, ResourcesDep, SessionDep
 from app.api.errors import problems
 from app.core.clock import utc_now
 from app.core.database import reading
-from app.quant.periods import Period
 from app.schemas.factor import LatestScores, ScoreHistory
-from app.schemas.factor_return import FactorReturnsRead
+from app.schemas.factor_return import FactorReturnsAsked, FactorReturnsRead
 from app.schemas.recommendation import Recommendations
-from app.schemas.regression import RegressionAsked, RegressionRead
+from app.schemas.regression import EtfRegressionAsked, RegressionRead
 from app.schemas.settings import OptimizerName, default_settings
 from app.services import factor_returns, freshness, recommending, regression, scoring
 
@@ -73,20 +72,13 @@ async def recommendations(
 
 @router.get("/returns", responses=problems(404, 409))
 async def returns(
-    market: MarketDep,
-    period: Annotated[
-        Period, Query(description="Counted back from the last close; ALL is all that is scored")
-    ] = Period.ALL,
-    limit: Limit = 252,
-    offset: Offset = 0,
+    market: MarketDep, asked: Annotated[FactorReturnsAsked, Query()]
 ) -> FactorReturnsRead:
     """What each factor returned: daily regressions of the scored ETFs' returns on their scores.
 
     With t-statistics of every session and of the mean, whose errors allow for autocorrelation.
     """
-    return await factor_returns.read(
-        market, period=period, limit=limit, offset=offset, now=utc_now()
-    )
+    return await factor_returns.read(market, asked, now=utc_now())
 
 
 @router.get("/{ticker}/regression", responses=problems(404, 409))
@@ -94,7 +86,7 @@ async def regression_of_one_etf(
     ticker: TickerPath,
     market: MarketDep,
     session: SessionDep,
-    asked: Annotated[RegressionAsked, Query()],
+    asked: Annotated[EtfRegressionAsked, Query()],
 ) -> RegressionRead:
     """Is this momentum fund really momentum? Its loadings on published daily factors."""
     return await regression.of_etf(session, market, ticker.upper(), asked, now=utc_now())

@@ -19,7 +19,13 @@ from app.api.errors import problems
 from app.api.performance import BenchmarkQuery, PeriodQuery
 from app.core.clock import utc_now
 from app.quant.periods import Period
-from app.schemas.report import BacktestFindings, PortfolioFindings, SeriesRead
+from app.schemas.report import (
+    BacktestFindings,
+    NothingAsked,
+    PortfolioFindings,
+    ReportAsked,
+    SeriesRead,
+)
 from app.services import backtest_runs, exporting, reporting
 from app.services.exporting import Format
 
@@ -62,8 +68,7 @@ async def of_portfolio(
     portfolio_id: PortfolioId,
     compute: ComputeDep,
     resources: ResourcesDep,
-    period: PeriodQuery = Period.ALL,
-    benchmark: BenchmarkQuery = None,
+    asked: Annotated[ReportAsked, Query()],
 ) -> Response:
     """A report about a portfolio: one HTML file that loads nothing else.
 
@@ -75,13 +80,7 @@ async def of_portfolio(
         portfolio = await portfolio_of(session, resources, portfolio_id)
         market = await resources.market_data.snapshot(session, portfolio.market)
         found = await reporting.of_portfolio(
-            session,
-            resources.cache,
-            market,
-            portfolio,
-            period=period,
-            benchmark=benchmark,
-            now=utc_now(),
+            session, resources.cache, market, portfolio, asked, now=utc_now()
         )
         return await asyncio.to_thread(_portfolio_page, found)
 
@@ -90,7 +89,10 @@ async def of_portfolio(
 
 @router.get("/backtests/{backtest_id:id}/report", responses=problems(404) | PAGE)
 async def of_backtest(
-    backtest_id: BacktestId, compute: ComputeDep, resources: ResourcesDep
+    backtest_id: BacktestId,
+    compute: ComputeDep,
+    resources: ResourcesDep,
+    _: Annotated[NothingAsked, Query()],
 ) -> Response:
     """A report about a backtest: one HTML file that loads nothing else.
 

@@ -11,9 +11,8 @@ from app.cli.output import describe, percent, print_json, print_line, print_reas
 from app.cli.performance import EndOption, FileOption, PeriodOption, StartOption
 from app.cli.performance_files import columns_of
 from app.cli.runtime import MAX_ID, Context, JsonOption, MarketOption, run
-from app.quant.periods import Period
 from app.schemas.base import Input, Ticker
-from app.schemas.factor_return import FactorReturnsRead
+from app.schemas.factor_return import FactorReturnsAsked, FactorReturnsRead
 from app.schemas.regression import (
     SIX,
     Regressed,
@@ -29,9 +28,9 @@ SHOWN_WINDOWS = 12
 
 def returns(
     *,
-    period: Annotated[
-        Period, typer.Option(help="Counted back from the last close; ALL is all that is scored.")
-    ] = Period.ALL,
+    period: PeriodOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
     limit: Annotated[
         int, typer.Option(min=1, max=1000, help="How many sessions to list in JSON.")
     ] = 252,
@@ -40,12 +39,11 @@ def returns(
     json: JsonOption = False,
 ) -> None:
     """What each factor returned, and whether it was chance."""
+    options = typed(period=period, start=start, end=end, limit=limit, offset=offset)
+    asked = given(FactorReturnsAsked, options)
 
     async def command(context: Context) -> FactorReturnsRead:
-        found = await context.market(market)
-        return await returning.read(
-            found, period=period, limit=limit, offset=offset, now=context.now
-        )
+        return await returning.read(await context.market(market), asked, now=context.now)
 
     answer = run(command)
     if json:

@@ -6,15 +6,14 @@ from typing import Annotated
 import typer
 
 from app.cli.app import new_app
-from app.cli.asking import given
+from app.cli.asking import given, typed
 from app.cli.backtest_options import BacktestId
 from app.cli.failing import failures_in_one_sentence, say
 from app.cli.output import print_line
+from app.cli.performance import BenchmarkOption, EndOption, PeriodOption, StartOption
 from app.cli.runtime import Context, PortfolioId, run
 from app.cli.saving import ForceOption, require_folder, require_free, save
-from app.quant.periods import Period
-from app.schemas.attribution import AttributionAsked
-from app.schemas.report import BacktestFindings, PortfolioFindings
+from app.schemas.report import BacktestFindings, PortfolioFindings, ReportAsked
 from app.services import backtest_running, backtest_runs, reporting
 from app.web import report
 
@@ -28,16 +27,15 @@ def portfolio(
     portfolio_id: PortfolioId,
     *,
     out: OutOption,
-    period: Annotated[
-        Period, typer.Option(help="Counted back from the last close; ALL is the whole life.")
-    ] = Period.ALL,
-    benchmark: Annotated[
-        str | None, typer.Option(metavar="TICKER", help="Left out: its own, or the market's.")
-    ] = None,
+    period: PeriodOption = None,
+    start: StartOption = None,
+    end: EndOption = None,
+    benchmark: BenchmarkOption = None,
     force: ForceOption = False,
 ) -> None:
     """What a portfolio did, why, at which cost and risk, and how far that can be trusted."""
-    against = given(AttributionAsked, {"benchmark": benchmark}).benchmark
+    options = typed(period=period, start=start, end=end, benchmark=benchmark)
+    asked = given(ReportAsked, options)
     _require_free(out, force=force)
 
     async def command(context: Context) -> PortfolioFindings:
@@ -48,8 +46,7 @@ def portfolio(
             context.resources.cache,
             await context.market_of(found),
             found,
-            period=period,
-            benchmark=against,
+            asked,
             now=context.now,
         )
 

@@ -11,6 +11,7 @@ from app.schemas.base import Output
 from app.schemas.market import AsOf
 from app.schemas.performance import Reasons
 from app.schemas.performance_asked import SeriesGiven, SpanAsked
+from app.schemas.portfolio import MarketName
 from app.schemas.settings import Lax
 from app.schemas.trace import Trace
 
@@ -55,6 +56,14 @@ class RegressionAsked(SpanAsked):
             mode="json", include=set(RegressionAsked.model_fields), exclude_none=True
         )
         return "".join(f" --{name} {value}" for name, value in values.items())
+
+
+class EtfRegressionAsked(RegressionAsked):
+    """Of an ETF of a market."""
+
+    market: MarketName | None = Field(
+        None, description="`us` or `demo`; left out: `us` once it has data, `demo` until then."
+    )
 
 
 class SeriesRegressionIn(RegressionAsked, SeriesGiven):

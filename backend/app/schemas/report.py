@@ -7,10 +7,24 @@ from pydantic import Field
 from app.quant.costs import Side
 from app.schemas.attribution import AttributionRead, BacktestAttributionRead
 from app.schemas.backtest import BacktestRead, EvidenceRead
-from app.schemas.base import Exact, Output
+from app.schemas.base import Exact, Input, Output
+from app.schemas.blend import BlendText
 from app.schemas.data import MarketStatus
 from app.schemas.performance import BacktestPerformanceRead, PerformanceRead, Reasons
+from app.schemas.performance_asked import SpanAsked
 from app.schemas.risk import BacktestRiskRead, RiskRead
+
+
+class ReportAsked(SpanAsked):
+    """Of which stretch of a portfolio's life, and against what."""
+
+    benchmark: BlendText | None = Field(
+        None, description="Left out: the portfolio's own, or the market's"
+    )
+
+
+class NothingAsked(Input):
+    """A question without options."""
 
 
 class Traded(Output):

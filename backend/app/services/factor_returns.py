@@ -15,6 +15,7 @@ from app.quant.measured import Measured, Missing, number
 from app.quant.periods import Period
 from app.quant.returns import growth
 from app.schemas.factor_return import (
+    FactorReturnsAsked,
     FactorReturnsRead,
     Premium,
     SessionReturn,
@@ -26,42 +27,43 @@ from app.services.attributing import NO_FACTOR_RETURNS
 
 
 async def read(
-    market: MarketSnapshot,
-    *,
-    period: Period,
-    limit: int,
-    offset: int,
-    now: datetime,
+    market: MarketSnapshot, asked: FactorReturnsAsked, *, now: datetime
 ) -> FactorReturnsRead:
-    """The factors over the period, and `limit` of its sessions, newest first, after `offset`."""
+    """The factors over the period, and `limit` of its sessions, newest first, after `offset`.
+
+    Raises EmptyPeriod.
+    """
     model = await asyncio.to_thread(factor_model.model_of, market)
-    found = _within(model.returns, period)
+    found = _within(model.returns, asked)
     days = found.sessions.tolist()
     notes = {note.split(" ")[0]: note for note in model.history.notes}
     return FactorReturnsRead(
         **freshness.as_of(market, now),
-        period=period,
+        period=None if asked.start is not None else asked.period or Period.ALL,
         start=days[0] if days else None,
         end=days[-1] if days else None,
         sessions=len(days),
         factors=[_premium(each, notes.get(each.name)) for each in premia(found)],
-        series=_series(found, limit, offset),
+        series=_series(found, asked.limit, asked.offset),
         reasons={} if days else dict.fromkeys(("start", "end"), NO_FACTOR_RETURNS.reason),
         trace=Trace.of(
             DEFINITIONS,
             inputs={"factors": list(found.names)},
             data_version=market.data_version,
-            command=f"etftrader factors returns --market {market.code} --period {period}",
+            command=f"etftrader factors returns --market {market.code}{asked.options}",
         ),
     )
 
 
-def _within(returns: FactorReturns, period: Period) -> FactorReturns:
+def _within(returns: FactorReturns, asked: FactorReturnsAsked) -> FactorReturns:
     if not len(returns):
         return returns
-    first = periods.window(period, returns.sessions).first
-    # The window begins at a close; the first return of the period is of the session after it.
-    return returns.between(first if period is Period.ALL else first + 1, len(returns))
+    period = asked.period or Period.ALL
+    found = periods.between(returns.sessions, start=asked.start, end=asked.end, period=period)
+    # The window begins at a close; the first return of the period is of the session after it. The
+    # close before the first of all returns is none of their sessions.
+    from_first = not found.complete or (asked.start is None and period is Period.ALL)
+    return returns.between(found.first if from_first else found.first + 1, found.end)
 
 
 def _premium(found: FoundPremium, note: str | None) -> Premium:

@@ -21,7 +21,13 @@ from app.schemas.attribution import AttributionAsked
 from app.schemas.data import MarketStatus
 from app.schemas.performance import FiguresRead, PerformancePoint
 from app.schemas.performance_asked import PerformanceAsked
-from app.schemas.report import BacktestFindings, EpisodeRead, PortfolioFindings, Traded
+from app.schemas.report import (
+    BacktestFindings,
+    EpisodeRead,
+    PortfolioFindings,
+    ReportAsked,
+    Traded,
+)
 from app.services import (
     attribution,
     backtest_answers,
@@ -46,18 +52,22 @@ async def of_portfolio(
     cache: ByteCache,
     market: MarketSnapshot,
     portfolio: Portfolio,
+    asked: ReportAsked,
     *,
-    period: Period,
-    benchmark: str | None,
     now: datetime,
 ) -> PortfolioFindings:
-    """Raises `UnknownTicker` for a benchmark that the market does not have."""
+    """Raises `UnknownTicker` for a benchmark that the market does not have, and `EmptyPeriod`.
+
+    Risk is that of what is held now, whatever the stretch.
+    """
     lived = await history.read(session, market, portfolio)
-    stretch = history.stretch(lived, period)
-    asked = PerformanceAsked(period=period, benchmark=benchmark, window=_window(len(stretch.days)))
-    measured = await performance.measure(session, market, portfolio, asked, now=now)
-    wanted = AttributionAsked(period=period, benchmark=benchmark)
-    parts = await attribution.attribute(session, market, portfolio, wanted, now=now)
+    stretch = history.stretch(lived, asked.period or Period.ALL, start=asked.start, end=asked.end)
+    given = asked.model_dump()
+    wanted = PerformanceAsked(**given, window=_window(len(stretch.days)))
+    measured = await performance.measure(session, market, portfolio, wanted, now=now)
+    parts = await attribution.attribute(
+        session, market, portfolio, AttributionAsked(**given), now=now
+    )
     book = await books_over_time.of_portfolio(market, lived)
     return PortfolioFindings.model_construct(
         name=portfolio.name,
@@ -70,7 +80,7 @@ async def of_portfolio(
             if entry.kind in TRADES and measured.start < entry.session <= measured.end
         ],
         episodes=list(_episodes(market, measured)),
-        weights=weights_of(market, book.since(stretch.first)),
+        weights=weights_of(market, book.between(stretch.first, stretch.first + len(stretch.days))),
         data=await _data(session, cache, portfolio.market, now),
         made_at=now,
         reasons={},

@@ -268,6 +268,40 @@ async def test_factor_returns_of_a_period_begin_after_its_first_close(
     assert found["sessions"] == len(found["series"]) == 20
 
 
+async def test_factor_returns_are_of_the_days_asked_for(client: httpx2.AsyncClient) -> None:
+    path = "/api/factors/returns"
+    whole = await get(client, path, market="us", limit=1000)
+    days = {"start": "2025-06-06", "end": "2025-06-13"}
+    found = await get(client, path, market="us", **days)
+    assert (found["period"], found["start"], found["end"]) == (None, "2025-06-09", "2025-06-13")
+    values = [day["factors"]["market"]["value"] for day in found["series"]]
+    assert values == [
+        day["factors"]["market"]["value"]
+        for day in whole["series"]
+        if "2025-06-06" < day["session"] <= "2025-06-13"
+    ]
+    assert found["trace"]["command"].endswith("--market us --start 2025-06-06 --end 2025-06-13")
+    early = await get(client, path, market="us", start="2001-01-01")
+    assert early["sessions"] == whole["sessions"]
+    until = await get(client, path, market="us", end="2025-06-13", period="1M")
+    assert (until["period"], until["start"]) == ("1M", "2025-05-14")
+
+
+@pytest.mark.parametrize("path", ["/api/factors/returns", "/api/factors/AAA/regression"])
+async def test_what_is_asked_for_in_unknown_words_is_refused(
+    client: httpx2.AsyncClient, path: str, published: np.ndarray
+) -> None:
+    await get(client, path, market="us")
+    for wrong in (
+        {"strat": "2025-06-06"},
+        {"start": "2025-06-06", "period": "1M"},
+        {"end": "2001-01-01"},
+        {"market": "US"},
+    ):
+        refused = await client.get(path, params=wrong)
+        assert refused.status_code == 422, wrong
+
+
 async def test_an_etf_is_regressed_on_published_factors(
     client: httpx2.AsyncClient, market: MarketSnapshot, published: np.ndarray
 ) -> None:

@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.bootstrap import Resources
 from app.market_data.snapshot import MarketSnapshot
 from app.models import ActionKind
-from app.quant.periods import Period
+from app.schemas.report import ReportAsked
 from app.services import backtest_running, marking, reporting
 from app.web import report
 from tests.services import lives
@@ -84,8 +84,7 @@ async def written(session: AsyncSession, resources: Resources, market: MarketSna
         resources.cache,
         known,
         portfolio,
-        period=Period.ALL,
-        benchmark=None,
+        ReportAsked(),
         now=NOW,
     )
     return Page(report.of_portfolio(found))
@@ -179,7 +178,7 @@ async def test_every_figure_of_money_is_that_of_a_calculator(page: Page) -> None
         "Sold": "120.00",
         "Turnover": percent((1001 + 120) / 2 / worth * per_year),
         "Cost drag": percent(2 / worth * per_year),
-        "Money-weighted return": percent(yearly_rate()),
+        "Money-weighted return, yearly": percent(yearly_rate()),
         "Weighted expense ratio": f"{charged / mean([1001, 1100, 1150, 1150, 1205]):.3%}",
         "Expenses of the funds": f"{charged:.2f}",
         # The deposit comes before the session in which the benchmark goes from 100 to 101.

@@ -176,8 +176,28 @@ async def test_a_period_and_a_benchmark_may_be_named(
     mine, theirs = page.figures["growth"]["data"]
     assert len(mine["x"]) < 25
     assert theirs["name"] == "CCC"
-    refused = await client.get(f"{path}/report", params={"benchmark": "NOPE"})
+    days = {"start": "2025-05-30", "end": "2025-06-13"}
+    page = await report(client, path, **days)
+    assert page.figures["growth"]["data"][0]["x"] == [
+        point["session"]
+        for point in (await client.get(f"/api/performance/{portfolio.id}", params=days)).json()[
+            "series"
+        ]
+    ]
+    assert f"etftrader report portfolio {portfolio.id} --start 2025-05-30 --end 2025-06-13" in (
+        page.words
+    )
+    for wrong in ({"benchmark": "NOPE"}, {"strat": "2025-05-30"}, {**days, "period": "1M"}):
+        refused = await client.get(f"{path}/report", params=wrong)
+        assert refused.status_code == 422, wrong
+
+
+async def test_a_report_of_a_backtest_is_of_all_of_it(client: httpx2.AsyncClient) -> None:
+    run = (await client.post("/api/backtests", json=BODY)).json()
+    path = f"/api/backtests/{run['id']}/report"
+    refused = await client.get(path, params={"start": "2025-05-30"})
     assert refused.status_code == 422
+    assert "not known" in refused.json()["detail"]
 
 
 async def test_a_backtest_says_how_far_it_can_be_believed(client: httpx2.AsyncClient) -> None:

@@ -15,8 +15,9 @@ def document(found: PortfolioFindings) -> Document:
     track = track_of(told)
     called = (found.name, track.benchmark or "benchmark")
     against = f" --benchmark {told.benchmark.ticker}" if told.benchmark else ""
+    span = f"--start {told.start}" if told.period is None else f"--period {told.period}"
     command = (
-        f"etftrader report portfolio {told.portfolio_id} --period {told.period}{against}"
+        f"etftrader report portfolio {told.portfolio_id} {span} --end {told.end}{against}"
         " --out FILE.html"
     )
     return Document(
