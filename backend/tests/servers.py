@@ -9,6 +9,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 import psycopg
 import redis
 from psycopg import sql
+from psycopg.errors import InsufficientPrivilege
 from sqlalchemy.engine import make_url
 
 from app.core import embedded, migrations
@@ -26,6 +28,7 @@ ENVIRONMENT: Mapping[str, str] = os.environ  # noqa: TID251 tests read what pyte
 PREFIX = f"etftrader-tests-{os.geteuid()}-"
 TEMPLATE_LOCK = 7_310_553
 REDIS_DATABASES = 16
+DROP_ATTEMPTS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +163,14 @@ def _exists(connection: psycopg.Connection[tuple[object, ...]], name: str) -> bo
 
 
 def _drop(connection: psycopg.Connection[tuple[object, ...]], name: str) -> None:
-    connection.execute(
-        sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-    )
+    """Autovacuum may be in there, which only a superuser may end, and which ends by itself."""
+    statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+    for _ in range(DROP_ATTEMPTS):
+        with suppress(InsufficientPrivilege):
+            connection.execute(statement)
+            return
+        time.sleep(1.0)
+    connection.execute(statement)
 
 
 def redis_database(url: str, further: int) -> str:

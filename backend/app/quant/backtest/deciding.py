@@ -5,10 +5,11 @@ from typing import NamedTuple
 import numpy as np
 
 from app.quant.backtest import filling
-from app.quant.backtest.exact import BILLION, CENT_MICROS, SHARE, compare_products, value_of
+from app.quant.backtest.exact import compare_products, value_of
 from app.quant.backtest.filling import Terms, fill, liquidity_of
 from app.quant.backtest.state import GAP, NAME, Because, Record, Records, State, Why
 from app.quant.backtest.tape import MarketArrays
+from app.quant.backtest.units import BILLION, CENT_MICROS, SHARE
 from app.quant.compiled import exactly
 
 ROUNDING = 1e-12

@@ -14,7 +14,6 @@ import numpy as np
 from app.quant.backtest import events, living
 from app.quant.backtest.choosing import Choice
 from app.quant.backtest.deciding import ABSOLUTE, HYBRID, RELATIVE, Bands
-from app.quant.backtest.exact import BILLION, SHARE
 from app.quant.backtest.filling import Terms
 from app.quant.backtest.rules import Fills, Timetable, TradingRules, friction_of
 from app.quant.backtest.simulation import Simulation, Undecided
@@ -28,6 +27,7 @@ from app.quant.backtest.state import (
     with_room,
 )
 from app.quant.backtest.tape import MarketArrays, ScoreArrays, ScoreTable, Tape
+from app.quant.backtest.units import BILLION, SHARE
 from app.quant.construction import Picked, weigh
 from app.quant.drift import DriftMode
 from app.quant.errors import QuantError

@@ -16,7 +16,6 @@ import numpy as np
 
 from app.quant.backtest import booking
 from app.quant.backtest.deciding import MILLIONTHS
-from app.quant.backtest.exact import CENT_MICROS, SHARE
 from app.quant.backtest.filling import (
     Terms,
     affordable,
@@ -24,25 +23,15 @@ from app.quant.backtest.filling import (
     market_price,
     within_volume,
 )
+from app.quant.backtest.movement import Movement
 from app.quant.backtest.rules import Fills, Timetable, TradingRules
 from app.quant.backtest.state import ORDER, State, Why, with_room
 from app.quant.backtest.tape import Event, EventKind, Tape
+from app.quant.backtest.units import CENT_MICROS, SHARE
 from app.quant.errors import QuantError
 
 Payable: TypeAlias = defaultdict[int, list[tuple[int, int]]]
 """By the column in which they are paid: the row and the cents of dividends that were earned."""
-
-
-@dataclass(frozen=True, slots=True)
-class Movement:
-    """What an ETF did to a book beside trades: the shares that came (negative: went), in
-    millionths, and the cents that it paid, after tax. `ratio` is new shares per old one."""
-
-    column: int
-    row: int
-    shares: int = 0
-    cents: int = 0
-    ratio: float = 1.0
 
 
 class Overdrawn(QuantError):

@@ -8,14 +8,8 @@ that leads to it wraps around.
 Arguments are integers from 0 to below 2**62.
 """
 
+from app.quant.backtest.units import CENT_MICROS, SHARE
 from app.quant.compiled import exactly
-
-SHARE = 1_000_000
-"""Millionths in a share, and of a dollar in a price."""
-CENT_MICROS = 10_000
-"""Millionths of a dollar in a cent."""
-BILLION = 1_000_000_000
-"""Fractions are counted in billionths."""
 
 LIMB = 31
 LIMB_MASK = (1 << LIMB) - 1

@@ -9,17 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.quant.backtest.exact import (
-    BILLION,
-    CENT_MICROS,
-    SHARE,
-    cents_of,
-    half_even,
-    price_micros,
-    quotient,
-    value_of,
-)
+from app.quant.backtest.exact import cents_of, half_even, price_micros, quotient, value_of
 from app.quant.backtest.tape import MarketArrays
+from app.quant.backtest.units import BILLION, CENT_MICROS, SHARE
 from app.quant.compiled import exactly
 from app.quant.panel import FloatArray
 

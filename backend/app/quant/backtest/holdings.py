@@ -6,8 +6,8 @@ ETFs paid, which are few.
 
 import numpy as np
 
-from app.quant.backtest.exact import SHARE
 from app.quant.backtest.simulation import Simulation
+from app.quant.backtest.units import SHARE
 from app.quant.book_over_time import BookOverTime, Money, of_money
 from app.quant.panel import FloatArray, IntArray
 

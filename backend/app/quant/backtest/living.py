@@ -14,14 +14,7 @@ from app.quant.backtest import deciding
 from app.quant.backtest.booking import fill_order
 from app.quant.backtest.choosing import Choice, choose
 from app.quant.backtest.deciding import Bands, judge, names_of, propose
-from app.quant.backtest.exact import (
-    BILLION,
-    CENT_MICROS,
-    SHARE,
-    cents_of,
-    compare_products,
-    half_even,
-)
+from app.quant.backtest.exact import cents_of, compare_products, half_even
 from app.quant.backtest.filling import (
     Terms,
     market_price,
@@ -38,6 +31,7 @@ from app.quant.backtest.state import (
     Why,
 )
 from app.quant.backtest.tape import MarketArrays, ScoreArrays
+from app.quant.backtest.units import BILLION, CENT_MICROS, SHARE
 from app.quant.compiled import exactly
 from app.quant.panel import FloatArray
 

@@ -7,10 +7,10 @@ from functools import cached_property
 
 import numpy as np
 
-from app.quant.backtest.events import Movement
-from app.quant.backtest.exact import SHARE
+from app.quant.backtest.movement import Movement
 from app.quant.backtest.state import Because, Record, Records, State, Why
 from app.quant.backtest.tape import Tape
+from app.quant.backtest.units import SHARE
 from app.quant.costs import Side
 from app.quant.panel import DateArray, FloatArray, IntArray
 
