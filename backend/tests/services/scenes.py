@@ -1,6 +1,7 @@
 """A portfolio at the beginning of some sessions whose bars a test writes itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -11,6 +12,7 @@ import numpy as np
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.bootstrap import Resources
 from app.market_data.snapshot import Action, MarketSnapshot
 from app.models import ActionKind, Portfolio, TimeInForce
 from app.quant.costs import Side
@@ -28,6 +30,14 @@ Prices = tuple[float, float, float, float]
 """Open, high, low, close."""
 
 FREE = {"slippage_pct": 0.0, "impact": 0.0, "commission": Decimal(0)}
+
+
+@asynccontextmanager
+async def undone(resources: Resources) -> AsyncIterator[AsyncSession]:
+    """A transaction that is rolled back, because scenes change the bars of all tests in it."""
+    async with resources.sessions() as session, session.begin() as transaction:
+        yield session
+        await transaction.rollback()
 
 
 @dataclass(slots=True)

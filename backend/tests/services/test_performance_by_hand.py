@@ -8,7 +8,7 @@ USD come in on day 5. CCC is the benchmark. AAA charges 0.05 % a year and BBB 0.
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -50,6 +50,12 @@ close: Callable[..., Any] = pytest.approx
 
 def bars(closes: Sequence[int]) -> list[Prices | None]:
     return [(float(price),) * 4 for price in closes[1:]]
+
+
+@pytest.fixture
+async def session(resources: Resources) -> AsyncIterator[AsyncSession]:
+    async with scenes.undone(resources) as session:
+        yield session
 
 
 @pytest.fixture

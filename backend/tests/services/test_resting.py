@@ -16,7 +16,7 @@ from app.services import ledger, orders
 from app.services.entry import Entry
 from app.services.order_life import NotOpen
 from tests.services import lives
-from tests.services.scenes import Prices, Scene, scene, with_facts, with_split
+from tests.services.scenes import Prices, Scene, scene, undone, with_facts, with_split
 
 BUY, SELL = Side.BUY, Side.SELL
 D = Decimal
@@ -26,10 +26,8 @@ Open = Callable[..., Awaitable[Scene]]
 
 @pytest.fixture
 async def session(resources: Resources) -> AsyncIterator[AsyncSession]:
-    """A transaction that is rolled back, because the bars of all tests are changed in it."""
-    async with resources.sessions() as session, session.begin() as transaction:
+    async with undone(resources) as session:
         yield session
-        await transaction.rollback()
 
 
 @pytest.fixture

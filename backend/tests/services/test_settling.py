@@ -18,7 +18,7 @@ from app.models import ActionKind, LedgerEntry, Order, OrderEvent, OrderState, P
 from app.quant.costs import Side
 from app.services import settling, strategy
 from tests.services import lives
-from tests.services.scenes import AHEAD, Prices, Scene, rewrite, scene, with_action
+from tests.services.scenes import AHEAD, Prices, Scene, rewrite, scene, undone, with_action
 
 BUY, SELL = Side.BUY, Side.SELL
 TICKERS = ("AAA", "BBB", "CCC")
@@ -27,10 +27,8 @@ SEEDS = range(6)
 
 @pytest.fixture
 async def session(resources: Resources) -> AsyncIterator[AsyncSession]:
-    """A transaction that is rolled back, because the bars of all tests are changed in it."""
-    async with resources.sessions() as session, session.begin() as transaction:
+    async with undone(resources) as session:
         yield session
-        await transaction.rollback()
 
 
 def walk(

@@ -4,7 +4,7 @@
 in on day 9, 40 AAA are held to day 11, and 5,040 USD are paid out on day 12. CCC is the benchmark.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -31,6 +31,12 @@ close: Callable[..., Any] = pytest.approx
 @pytest.fixture(autouse=True, scope="module")
 def engine() -> None:
     backtest_running.load_engine()
+
+
+@pytest.fixture
+async def session(resources: Resources) -> AsyncIterator[AsyncSession]:
+    async with scenes.undone(resources) as session:
+        yield session
 
 
 @pytest.fixture
