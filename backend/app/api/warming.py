@@ -8,23 +8,19 @@ from contextlib import suppress
 from app.bootstrap import Resources
 from app.core.database import reading
 from app.core.errors import NoMarketData, Unavailable
-from app.market_data.snapshot import MarketSnapshot
 from app.quant.errors import QuantError
 from app.schemas.settings import default_settings
-from app.services import backtest_running, factor_model, strategy
+from app.services import backtest_running, strategy
 
 SECONDS_BETWEEN_LOOKS = 5.0
 
 
 async def warm_up(resources: Resources) -> None:
     """Load the default market and score it once, which also loads the compiled kernels; then the
-    engine of backtests, and what factors returned."""
+    engine of backtests."""
     try:
-        market = await _score_once(resources)
+        await _score_once(resources)
         await _load_engine()
-        if market is not None:
-            with suppress(QuantError):
-                await asyncio.to_thread(factor_model.model_of, market)
     finally:
         # What is loaded by now stays: to look through all of it for garbage again and again stopped
         # every request for 150 ms.
@@ -32,16 +28,13 @@ async def warm_up(resources: Resources) -> None:
         gc.freeze()
 
 
-async def _score_once(resources: Resources) -> MarketSnapshot | None:
-    """The default market, if it has data."""
+async def _score_once(resources: Resources) -> None:
     with suppress(NoMarketData, Unavailable, QuantError):
         async with reading(resources.sessions) as session:
             code = await resources.market_data.default_market(session)
             market = await resources.market_data.snapshot(session, code)
         settings = default_settings(resources.settings)
         await strategy.scores_at(market, settings, market.latest_session)
-        return market
-    return None
 
 
 async def _load_engine() -> None:

@@ -18,9 +18,14 @@ def columns_of(file: Path) -> dict[str, list[object]]:
     with failures_in_one_sentence():
         try:
             text = file.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError):
-            raise BadFile(f"{file}: there is no such text file.") from None
-        return _columns(file, text)
+        except UnicodeDecodeError:
+            raise BadFile(f"{file} is no UTF-8 text: save it as CSV in UTF-8.") from None
+        except OSError as error:
+            raise BadFile(f"{file} cannot be read: {(error.strerror or '').lower()}.") from None
+        try:
+            return _columns(file, text)
+        except csv.Error as error:
+            raise BadFile(f"{file} is no table: {error}.") from None
 
 
 def _columns(file: Path, text: str) -> dict[str, list[object]]:
@@ -33,7 +38,7 @@ def _columns(file: Path, text: str) -> dict[str, list[object]]:
         for name in names:
             try:
                 found[COLUMNS[name]].append(_cell(name, (row[name] or "").strip()))
-            except InvalidOperation:
+            except (InvalidOperation, ValueError):
                 raise BadFile(f"{file}, line {number}: the {name} is not a number.") from None
     return found
 

@@ -1,5 +1,6 @@
 """A benchmark of one ETF or of several, as it is written: `SPY`, or `SPY:0.6,AGG:0.4`."""
 
+import re
 from decimal import Decimal
 from typing import Annotated
 
@@ -8,6 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from app.schemas.base import Output
 
 MOST_PARTS = 20
+MOST_LETTERS = 42 * MOST_PARTS
 _TICKER = r"[A-Za-z0-9][A-Za-z0-9._\-]{0,31}"
 _WEIGHT = r"(0(\.[0-9]{1,6})?|1(\.0{1,6})?)"
 _PATTERN = f"^{_TICKER}(:1(\\.0{{1,6}})?|:{_WEIGHT}(,{_TICKER}:{_WEIGHT}){{1,{MOST_PARTS - 1}}})?$"
@@ -34,16 +36,22 @@ def parts_of(text: str) -> tuple[BlendPart, ...]:
 
 
 def _checked(text: str) -> str:
+    if not re.fullmatch(_PATTERN, text):
+        raise ValueError(
+            "write a ticker such as SPY, or a blend such as SPY:0.6,AGG:0.4: tickers with weights "
+            f"from 0 to 1 of at most 6 decimals that add up to 1, at most {MOST_PARTS} of them"
+        )
     parts_of(text)
     return text
 
 
 BlendText = Annotated[
     str,
-    StringConstraints(pattern=_PATTERN, to_upper=True),
+    StringConstraints(max_length=MOST_LETTERS, to_upper=True),
     AfterValidator(_checked),
     Field(
         description="An ETF of the market, or a blend of up to 20 with weights that add up to 1",
         examples=["SPY", "SPY:0.6,AGG:0.4"],
+        json_schema_extra={"pattern": _PATTERN},
     ),
 ]

@@ -97,7 +97,29 @@ def test_a_file_that_is_no_series_is_one_sentence(
     path = tmp_path / "own.csv"
     path.write_text(text)
     assert says in etftrader.failure("performance", "--file", str(path))
-    assert "no such text file" in etftrader.failure("performance", "--file", "nowhere.csv")
+    assert "cannot be read" in etftrader.failure("performance", "--file", "nowhere.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"date,return\n2025-06-02,sNaN\n", "the return is not a number"),
+        ("date,return\n".encode("utf-16"), "no UTF-8 text"),
+        (b'date,return\n2025-06-02,"' + b"1" * 200_000, "is no table"),
+    ],
+)
+def test_a_file_that_is_no_table_of_numbers_is_refused_in_one_sentence(
+    etftrader: Installation, tmp_path: Path, content: bytes, says: str
+) -> None:
+    path = tmp_path / "own.csv"
+    path.write_bytes(content)
+    assert says in etftrader.failure("performance", "--file", str(path))
+
+
+def test_one_fund_with_a_weight_is_told_what_a_blend_looks_like() -> None:
+    nowhere = {"DATABASE_URL": "postgresql://127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1"}
+    told = Installation(nowhere)("performance", "1", "--benchmark", "SPY:0.6", code=2).stderr
+    assert "SPY:0.6,AGG:0.4" in told
 
 
 @pytest.mark.parametrize(
