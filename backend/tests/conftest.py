@@ -35,6 +35,9 @@ __all__ = [
 PROOFS = frozenset({"faults", "mutations", "reliability", "statemachine"})
 """Folders whose tests take minutes; they begin first, so that nobody waits for them at the end."""
 
+LONG_ALONE = frozenset({"test_contract", "test_sweeps_served", "test_serving"})
+"""Files with tests of minutes that are no proofs; they begin first too."""
+
 FOLDER_OF_RUN = "ETFTRADER_TEST_RUN"
 
 # Properties are about results: how long an example takes on a shared machine proves nothing. Where
@@ -70,7 +73,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if item.get_closest_marker("long")]
         items[:] = [item for item in items if item not in left_out]
         config.hook.pytest_deselected(items=left_out)
-    items.sort(key=lambda item: item.path.parent.name not in PROOFS)
+    items.sort(key=_begins_late)
+
+
+def _begins_late(item: pytest.Item) -> bool:
+    return item.path.parent.name not in PROOFS and item.path.stem not in LONG_ALONE
 
 
 @pytest.fixture(scope="session")
