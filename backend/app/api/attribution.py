@@ -2,12 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.api.computing import BacktestId, ComputeOnRunDep
 from app.api.deps import (
-    MAX_ID,
-    ComputeDep,
     IdempotencyKeyHeader,
     PortfolioDep,
     ResourcesDep,
@@ -16,6 +15,8 @@ from app.api.deps import (
 from app.api.errors import problems
 from app.api.transaction import Transaction
 from app.core.clock import utc_now
+from app.market_data.snapshot import MarketSnapshot
+from app.models import Backtest
 from app.schemas.attribution import (
     AttributionAsked,
     AttributionRead,
@@ -30,8 +31,6 @@ from app.schemas.regression import (
 from app.services import attribution, backtest_runs, regression
 
 router = APIRouter(tags=["attribution"], route_class=Transaction)
-
-BacktestId = Annotated[int, Path(ge=1, le=MAX_ID, description="A backtest's `id`", examples=[1])]
 
 
 @router.get("/api/performance/{portfolio_id:id}/attribution", responses=problems(404, 409))
@@ -48,10 +47,7 @@ async def of_portfolio(
 
 @router.get("/api/backtests/{backtest_id:id}/attribution", responses=problems(404, 409))
 async def of_backtest(
-    backtest_id: BacktestId,
-    compute: ComputeDep,
-    resources: ResourcesDep,
-    asked: Annotated[AttributionAsked, Query()],
+    compute: ComputeOnRunDep, asked: Annotated[AttributionAsked, Query()]
 ) -> BacktestAttributionRead:
     """A run's return by position, by factor and by asset class; the parts add up.
 
@@ -59,9 +55,9 @@ async def of_backtest(
     everything is null with that reason.
     """
 
-    async def work(session: AsyncSession) -> BacktestAttributionRead:
-        run = await backtest_runs.found(session, resources.owner_id, backtest_id)
-        market = await resources.market_data.snapshot(session, run.market)
+    async def work(
+        _: AsyncSession, market: MarketSnapshot, run: Backtest
+    ) -> BacktestAttributionRead:
         return await attribution.attribute_backtest(market, run, asked, now=utc_now())
 
     return await compute(work)

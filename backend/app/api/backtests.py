@@ -4,16 +4,18 @@ import asyncio
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.background import BackgroundTask
 
-from app.api.deps import MAX_ID, ComputeDep, IdempotencyKeyHeader, ResourcesDep, SessionDep
+from app.api.computing import BacktestId, ComputeDep, ComputeOnRunDep
+from app.api.deps import MAX_ID, IdempotencyKeyHeader, ResourcesDep, SessionDep
 from app.api.errors import problems
 from app.api.transaction import Transaction
 from app.core.clock import utc_now
 from app.core.csv_text import csv_text
-from app.models import JobKind
+from app.market_data.snapshot import MarketSnapshot
+from app.models import Backtest, JobKind
 from app.schemas.backtest import (
     BacktestCreate,
     BacktestFilter,
@@ -44,7 +46,6 @@ router = APIRouter(prefix="/api/backtests", tags=["backtests"], route_class=Tran
 
 CSV = "text/csv"
 
-BacktestId = Annotated[int, Path(ge=1, le=MAX_ID, description="A backtest's `id`", examples=[1])]
 OneOfTwo = Annotated[int, Query(ge=1, le=MAX_ID, description="A backtest's `id`", examples=[1])]
 Wanted = Annotated[bool, Query(description="Whether to answer it")]
 
@@ -161,20 +162,15 @@ async def trades_of(
     responses=problems(404, 409),
 )
 async def performance_of(
-    backtest_id: BacktestId,
-    compute: ComputeDep,
-    resources: ResourcesDep,
-    asked: Annotated[PerformanceAsked, Query()],
+    compute: ComputeOnRunDep, asked: Annotated[PerformanceAsked, Query()]
 ) -> Response:
     """What `GET /api/performance/{portfolio_id}` says of a portfolio, of a run.
 
     Of a member of a sweep only the returns are kept: what needs values or trades is null.
     """
 
-    async def work(session: AsyncSession) -> str:
-        row = await backtest_runs.found(session, resources.owner_id, backtest_id)
-        market = await resources.market_data.snapshot(session, row.market)
-        answer = await backtest_performance.measure(market, row, asked, now=utc_now())
+    async def work(_: AsyncSession, market: MarketSnapshot, run: Backtest) -> str:
+        answer = await backtest_performance.measure(market, run, asked, now=utc_now())
         return await asyncio.to_thread(answer.model_dump_json)
 
     return Response(await compute(work), media_type="application/json")
@@ -196,18 +192,14 @@ async def evidence(
 
 
 @router.get("/{backtest_id:id}/risk", responses=problems(404, 409))
-async def risk_of(
-    backtest_id: BacktestId, compute: ComputeDep, resources: ResourcesDep
-) -> BacktestRiskRead:
+async def risk_of(compute: ComputeOnRunDep) -> BacktestRiskRead:
     """The risk of what a run held at its end, and of the returns that it made.
 
     Whatever has no honest value is null, with its reason in `reasons`.
     """
 
-    async def work(session: AsyncSession) -> BacktestRiskRead:
-        row = await backtest_runs.found(session, resources.owner_id, backtest_id)
-        market = await resources.market_data.snapshot(session, row.market)
-        return await backtest_risk.assess(market, row, now=utc_now())
+    async def work(_: AsyncSession, market: MarketSnapshot, run: Backtest) -> BacktestRiskRead:
+        return await backtest_risk.assess(market, run, now=utc_now())
 
     return await compute(work)
 

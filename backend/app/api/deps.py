@@ -1,7 +1,7 @@
 """What a route may ask for."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
-from typing import Annotated, TypeVar
+from collections.abc import AsyncIterator
+from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query, Request
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,7 +14,6 @@ from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio, owned_portfolio
 
 MAX_ID = 2**31 - 1
-Answer = TypeVar("Answer")
 
 
 class IdConvertor(Convertor[int]):
@@ -66,33 +65,6 @@ async def transaction(request: Request) -> AsyncSession:
 
 TransactionDep = Annotated[AsyncSession, Depends(transaction)]
 
-
-class Compute:
-    """Do what takes a processor for long, in its turn, in a reading session of its own.
-
-    A route that uses it asks for no session: who stands in line holds no connection.
-    """
-
-    def __init__(self, resources: Resources, question: Hashable) -> None:
-        self._resources = resources
-        self._question = question
-
-    async def __call__(self, work: Callable[[AsyncSession], Awaitable[Answer]]) -> Answer:
-        async def alone() -> Answer:
-            async with reading(self._resources.sessions) as session:
-                return await work(session)
-
-        return await self._resources.computing.answer(self._question, alone)
-
-
-async def compute(request: Request, resources: ResourcesDep) -> Compute:
-    """The same question is the same path, query and form of answer, asked by the same user."""
-    url = request.url
-    accept = request.headers.get("accept")
-    return Compute(resources, (resources.owner_id, url.path, url.query, accept))
-
-
-ComputeDep = Annotated[Compute, Depends(compute)]
 
 MarketCode = Annotated[
     str | None,

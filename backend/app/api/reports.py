@@ -6,9 +6,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Query, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.backtests import BacktestId
+from app.api.computing import BacktestId, ComputeDep, ComputeOnRunDep
 from app.api.deps import (
-    ComputeDep,
     PortfolioDep,
     PortfolioId,
     ResourcesDep,
@@ -18,6 +17,8 @@ from app.api.deps import (
 from app.api.errors import problems
 from app.api.performance import BenchmarkQuery, PeriodQuery
 from app.core.clock import utc_now
+from app.market_data.snapshot import MarketSnapshot
+from app.models import Backtest
 from app.quant.periods import Period
 from app.schemas.report import (
     BacktestFindings,
@@ -90,7 +91,7 @@ async def of_portfolio(
 @router.get("/backtests/{backtest_id:id}/report", responses=problems(404) | PAGE)
 async def of_backtest(
     backtest_id: BacktestId,
-    compute: ComputeDep,
+    compute: ComputeOnRunDep,
     resources: ResourcesDep,
     _: Annotated[NothingAsked, Query()],
 ) -> Response:
@@ -100,9 +101,7 @@ async def of_backtest(
     the deflated Sharpe ratio, and the caveats.
     """
 
-    async def work(session: AsyncSession) -> str:
-        run = await backtest_runs.found(session, resources.owner_id, backtest_id)
-        market = await resources.market_data.snapshot(session, run.market)
+    async def work(session: AsyncSession, market: MarketSnapshot, run: Backtest) -> str:
         found = await reporting.of_backtest(session, resources.cache, market, run, now=utc_now())
         return await asyncio.to_thread(_backtest_page, found)
 
@@ -150,9 +149,7 @@ async def list_of_backtest(
 
 @router.get("/backtests/{backtest_id:id}/series/{name}", responses=problems(404, 409) | ROWS)
 async def series_of_backtest(
-    backtest_id: BacktestId,
-    compute: ComputeDep,
-    resources: ResourcesDep,
+    compute: ComputeOnRunDep,
     name: SeriesName,
     *,
     form: FormatQuery = None,
@@ -161,11 +158,9 @@ async def series_of_backtest(
     """One series of a backtest as JSON, CSV or Parquet, whole."""
     wanted = form or _accepted(accept)
 
-    async def work(session: AsyncSession) -> bytes:
-        row = await backtest_runs.found(session, resources.owner_id, backtest_id)
-        market = await resources.market_data.snapshot(session, row.market)
-        run = exporting.Run(market, row, utc_now())
-        return await exporting.export(exporting.OF_BACKTESTS, name, run, wanted)
+    async def work(_: AsyncSession, market: MarketSnapshot, run: Backtest) -> bytes:
+        asked = exporting.Run(market, run, utc_now())
+        return await exporting.export(exporting.OF_BACKTESTS, name, asked, wanted)
 
     return _file(await compute(work), wanted)
 

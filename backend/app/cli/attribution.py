@@ -14,6 +14,8 @@ from app.schemas.attribution import (
 from app.schemas.performance import SpanRead
 from app.services import attribution, backtest_running, backtest_runs
 
+MOST_POSITIONS = 40
+
 
 def of_portfolio(portfolio_id: int, asked: AttributionAsked, *, json: bool) -> None:
     async def command(context: Context) -> AttributionRead:
@@ -67,14 +69,16 @@ def _print_parts(found: Parts) -> None:
 
 
 def _print_positions(found: Parts) -> None:
+    rows = found.positions or []
+    if len(rows) > MOST_POSITIONS:
+        half = MOST_POSITIONS // 2
+        print_line(f"The {half} best and {half} worst of {len(rows)} positions; --json has all.")
+        rows = [*rows[:half], *rows[-half:]]
     print_table(
         f"What made the return of {percent(found.total)}, by position",
         ("ticker", "name", "asset class", "contribution"),
         [
-            *(
-                (row.ticker, row.name, row.asset_class, percent(row.contribution))
-                for row in found.positions or ()
-            ),
+            *((row.ticker, row.name, row.asset_class, percent(row.contribution)) for row in rows),
             ("costs", None, None, percent(found.costs)),
             ("cash", None, None, percent(found.cash)),
             ("total", None, None, percent(found.total)),

@@ -125,7 +125,8 @@ def _show_extremes(metrics: MetricsRead) -> None:
 def _show_same_flows(found: ComparedRead) -> None:
     if found.carried:
         print_line(
-            f"On {found.carried} sessions {found.ticker} had no price of its own: an older counts."
+            f"On {found.carried} sessions {found.ticker} had no price of its own: "
+            "an older one counts."
         )
     if found.rebalanced is not None:
         print_line(f"The blend {found.ticker} is put back to its weights {found.rebalanced}.")
@@ -134,8 +135,8 @@ def _show_same_flows(found: ComparedRead) -> None:
         rate = same.money_weighted.rate
         yearly = "" if rate is None else f", money-weighted {rate:.2%} a year"
         print_line(
-            f"The same cash flows in {found.ticker}: {same.end_value} USD in the end{yearly}; "
-            f"the difference is {same.difference} USD."
+            f"The same cash flows in {found.ticker}: {same.end_value:,} USD in the end{yearly}; "
+            f"the difference is {same.difference:,} USD."
         )
 
 

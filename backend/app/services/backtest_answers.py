@@ -71,7 +71,7 @@ def report_of(market: MarketSnapshot, life: Life, outcome: Outcome) -> BacktestR
     )
 
 
-def details_of(market: MarketSnapshot, outcome: Outcome) -> bytes:
+def packed(market: MarketSnapshot, outcome: Outcome) -> bytes:
     """Curve, positions and trades as compressed JSON."""
     details = BacktestDetails(
         curve=list(_curve(outcome)),
@@ -85,7 +85,7 @@ def read(
     row: Backtest, *, repeated: bool, curves: bool = True, trades: bool = True
 ) -> BacktestRead:
     """A kept run; `curves` and `trades` may be left out."""
-    details = json.loads(zlib.decompress(row.details)) if row.details else {}
+    details = details_of(row) or {}
     shown = {name: getattr(row, name) for name in BacktestRead.model_fields if hasattr(row, name)}
     return BacktestRead.model_validate(
         {
@@ -97,6 +97,14 @@ def read(
             "trades": details.get("trades") if trades else None,
         }
     )
+
+
+def details_of(row: Backtest) -> dict[str, Any] | None:
+    """Curve, positions and trades as JSON has them; None of a member of a sweep."""
+    if row.details is None:
+        return None
+    details: dict[str, Any] = json.loads(zlib.decompress(row.details))
+    return details
 
 
 def returns_of(row: Backtest) -> FloatArray:

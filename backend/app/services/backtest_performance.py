@@ -1,7 +1,5 @@
 """How a kept backtest did over a period, from its returns and the curve and trades beside them."""
 
-import json
-import zlib
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -23,7 +21,7 @@ from app.quant.track import Money, Track
 from app.schemas.performance import BacktestPerformanceRead
 from app.schemas.performance_asked import PerformanceAsked
 from app.services import benchmarks, books_over_time, freshness
-from app.services.backtest_answers import returns_of
+from app.services.backtest_answers import details_of, returns_of
 from app.services.lifetimes import expenses_of
 from app.services.performance_answers import Closes, Subject, Traded, figures
 
@@ -41,7 +39,7 @@ async def measure(
     """
     if asked.benchmark is not None:
         benchmarks.require(market, asked.benchmark)
-    details = details_of(run) if run.details else None
+    details = details_of(run)
     whole = track_of(market, run, details)
     window = periods.between(
         whole.dates, start=asked.start, end=asked.end, period=asked.period or Period.ALL
@@ -77,13 +75,6 @@ async def measure(
         complete=window.complete,
         **figures(subject, traded, Closes.of(track, cash)),
     )
-
-
-def details_of(run: Backtest) -> dict[str, Any]:
-    """Its curve, positions and trades, as JSON has them."""
-    assert run.details is not None
-    details: dict[str, Any] = json.loads(zlib.decompress(run.details))
-    return details
 
 
 def track_of(market: MarketSnapshot, run: Backtest, details: dict[str, Any] | None) -> Track:

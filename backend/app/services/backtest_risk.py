@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import zlib
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -70,9 +69,9 @@ def _body(subject: Subject, held: Valuation | Missing, command: str) -> dict[str
 
 
 def _held(market: MarketSnapshot, row: Backtest) -> Valuation | Missing:
-    if row.details is None:
+    details = backtest_answers.details_of(row)
+    if details is None:
         return NO_POSITIONS
-    details = json.loads(zlib.decompress(row.details))
     gone = [each["ticker"] for each in details["positions"] if each["ticker"] not in market.row_of]
     if gone:
         return Missing(f"the market has no prices of {', '.join(gone)} any more")

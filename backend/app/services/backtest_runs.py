@@ -108,7 +108,7 @@ def _made(market: MarketSnapshot, ask: Ask, life: Life, now: datetime) -> dict[s
     return {
         **columns_of(market, ask, track, outcome.report.metrics, now=now),
         "report": report.model_dump(mode="json"),
-        "details": backtest_answers.details_of(market, outcome),
+        "details": backtest_answers.packed(market, outcome),
     }
 
 

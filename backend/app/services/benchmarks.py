@@ -24,7 +24,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """Its T returns between T + 1 dates, NaN where an ETF of it had no price.
+    """Its T returns between T + 1 dates; the first is NaN where it begins from nothing.
 
     `rebalanced` is None where there is only one ETF. `carried` counts the dates at which a close
     was missing and an older one was taken: a return of nothing, and then one of several sessions.

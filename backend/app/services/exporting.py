@@ -178,7 +178,7 @@ async def _weights(asked: Book | Run) -> Sequence[ClassWeight] | Missing:
     else:
         lived = await history.read(asked.session, asked.market, asked.portfolio)
         first = history.stretch(lived, asked.period).first
-        book = books_over_time.of_history(asked.market, lived).since(first)
+        book = (await books_over_time.of_portfolio(asked.market, lived)).since(first)
     return exported.class_weights(weights_of(asked.market, book))
 
 

@@ -8,9 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio
-from app.quant.panel import FloatArray
 from app.quant.periods import Period, Window
-from app.quant.statistics import falls
 from app.schemas.performance import PerformanceRead
 from app.schemas.performance_asked import PerformanceAsked
 from app.schemas.settings import PortfolioSettings
@@ -144,8 +142,3 @@ def period_fields(
 
 def benchmark_of(market: MarketSnapshot, settings: PortfolioSettings) -> str:
     return settings.benchmark or market.benchmark
-
-
-def drawdowns(wealth: FloatArray) -> FloatArray:
-    """Of growth that began at 1, from its highest so far; 0 or negative."""
-    return falls(wealth)

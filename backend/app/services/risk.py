@@ -20,6 +20,7 @@ from app.quant.returns import growth
 from app.quant.risk import series
 from app.quant.risk.liquidation import PARTICIPATION
 from app.quant.risk.replays import LEAST_CORRELATION, LEAST_OVERLAP
+from app.quant.statistics import falls
 from app.quant.stop_loss import StopPolicy, Vix
 from app.schemas.risk import PositionRisk, RiskRead, VixHistory, VixOnDate, VixRead
 from app.schemas.settings import PortfolioSettings
@@ -158,7 +159,7 @@ def drawdown(returns: FloatArray) -> Measured:
     """The fall of the growth of daily returns from its highest, as a positive fraction."""
     if not np.isfinite(returns).any():
         return Missing("no capital was ever at work")
-    return 0.0 - float(performance.drawdowns(growth(returns))[-1])
+    return 0.0 - float(falls(growth(returns))[-1])
 
 
 def _position(

@@ -18,6 +18,7 @@ from app.quant.panel import CARRY_SESSIONS, BoolArray, FloatArray
 from app.quant.risk import replays
 from app.quant.risk.replays import Candidates, Crisis, Proxy
 from app.quant.risk.tails import WINDOW
+from app.services import blends
 
 REMEMBERED = 4
 """Markets at a data version, or as they were at a backtest's end, that are kept at hand."""
@@ -45,7 +46,8 @@ class MarketRisk:
 
     def returns_in(self, row: int, span: Span) -> FloatArray:
         """Daily returns of an ETF that is alive in `span`."""
-        return returns_between(self.market, row, span.first, span.last)
+        days = self.market.panel.sessions[span.first + 1 : span.last + 1]
+        return blends.returns_of(self.market, np.array([row]), days)[:, 0]
 
     def proxy(self, row: int, span: Span) -> Proxy | Missing:
         """The best older ETF of the same asset class with prices throughout `span`."""
@@ -80,13 +82,6 @@ def of(market: MarketSnapshot) -> MarketRisk:
 def _is_outdated(held: MarketRisk, market: MarketSnapshot) -> bool:
     same = held.market.code == market.code
     return same and held.market.data_version != market.data_version
-
-
-def returns_between(market: MarketSnapshot, row: int, first: int, last: int) -> FloatArray:
-    """Daily returns between two columns of the panel, gaps carried as everywhere."""
-    before = max(first - CARRY_SESSIONS, 0)
-    closes = carried(market.panel.adjusted[[row], before : last + 1])[0, first - before :]
-    return closes[1:] / closes[:-1] - 1.0
 
 
 def _indices(market: MarketSnapshot) -> dict[str, FloatArray]:
@@ -132,12 +127,6 @@ def _candidates(market: MarketSnapshot, row: int) -> Candidates | Missing:
     known = np.flatnonzero(np.isfinite(market.panel.adjusted[row]))
     if not len(rows) or not len(known):
         return Missing("no other ETF of its asset class")
-    columns = slice(int(known[0]), None)
-    own = _returns(market.panel.adjusted[[row], columns])[0]
-    others = _returns(market.panel.adjusted[rows, columns])
-    return replays.candidates(own, others, rows.tolist())
-
-
-def _returns(closes: FloatArray) -> FloatArray:
-    filled = carried(closes)
-    return filled[:, 1:] / filled[:, :-1] - 1.0
+    days = market.panel.sessions[int(known[0]) + 1 :]
+    own, *others = blends.returns_of(market, np.concatenate(([row], rows)), days).T
+    return replays.candidates(own, np.array(others), rows.tolist())
