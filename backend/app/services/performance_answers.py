@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -44,7 +43,7 @@ from app.schemas.performance import (
     SameFlowsRead,
 )
 from app.schemas.performance_asked import PerformanceAsked
-from app.schemas.trace import DefinitionRead, Trace
+from app.schemas.trace import Trace
 from app.services import benchmarks
 from app.services.benchmarks import Benchmark
 
@@ -183,17 +182,12 @@ def _trace(subject: Subject, benchmark: Benchmark | Missing) -> Trace:
         "window": window,
         **subject.inputs,
     }
-    return Trace(
+    return Trace.of(
+        DEFINITIONS,
         inputs=inputs,
         data_version=None if subject.market is None else subject.market.data_version,
         command=f"etftrader {subject.command} {options}",
-        figures=_definitions(),
     )
-
-
-@lru_cache(maxsize=1)
-def _definitions() -> dict[str, DefinitionRead]:
-    return {name: DefinitionRead.model_validate(each) for name, each in DEFINITIONS.items()}
 
 
 def metrics_read(

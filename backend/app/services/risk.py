@@ -14,6 +14,7 @@ from app.core.money import to_micros
 from app.market_data.snapshot import MarketSnapshot
 from app.models import Portfolio
 from app.quant import stop_loss
+from app.quant.definitions.risk import DEFINITIONS
 from app.quant.measured import Measured, Missing, number
 from app.quant.panel import FloatArray
 from app.quant.returns import growth
@@ -96,7 +97,8 @@ def made_fields(subject: Subject) -> tuple[dict[str, Any], dict[str, str]]:
 
 def trace_of(subject: Subject, command: str) -> Trace:
     """The method of every figure, and what it is made from."""
-    return Trace(
+    return Trace.of(
+        DEFINITIONS,
         inputs={
             "as_of": subject.market.latest_session.isoformat(),
             "benchmark": subject.benchmark,
@@ -109,7 +111,6 @@ def trace_of(subject: Subject, command: str) -> Trace:
         },
         data_version=subject.market.data_version,
         command=command,
-        figures=risk_answers.definitions(),
     )
 
 

@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import fields
-from functools import lru_cache
 from typing import Any
 
 from app.market_data.snapshot import MarketSnapshot
-from app.quant.definitions.risk import DEFINITIONS
 from app.quant.evidence.bootstrap import CONFIDENCE
 from app.quant.measured import Measured, Missing, number
 from app.quant.risk.concentration import Concentration as Concentrated
@@ -39,7 +37,6 @@ from app.schemas.risk_parts import (
     StopRung,
     TailRead,
 )
-from app.schemas.trace import DefinitionRead
 from app.services.risk_parts import HeldRisk, Replayed, Standing, Subject
 from app.services.stops import WatchedLine
 
@@ -138,12 +135,6 @@ def method() -> dict[str, Any]:
         "ewma_decay": DECAY,
         "bootstrap": {"resamples": RESAMPLES, "seed": SEED, "confidence": CONFIDENCE},
     }
-
-
-@lru_cache(maxsize=1)
-def definitions() -> dict[str, DefinitionRead]:
-    """The same in every answer, so made once."""
-    return {name: DefinitionRead.model_validate(each) for name, each in DEFINITIONS.items()}
 
 
 def _reached(watched: WatchedLine, move: float) -> bool:

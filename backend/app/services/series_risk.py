@@ -6,6 +6,7 @@ import numpy as np
 
 from app.market_data.snapshot import MarketSnapshot
 from app.quant import periods
+from app.quant.definitions.risk import DEFINITIONS
 from app.quant.measured import Missing, number
 from app.quant.panel import FloatArray
 from app.quant.periods import Period
@@ -69,7 +70,8 @@ def _trace(market: MarketSnapshot | None, series: SeriesIn, track: Track) -> Tra
     if market is not None:
         asked |= {"rebalanced": series.rebalanced, "market": market.code}
     options = "".join(f" --{name} {value}" for name, value in asked.items() if value is not None)
-    return Trace(
+    return Trace.of(
+        {name: each for name, each in DEFINITIONS.items() if name.startswith(OF_SERIES)},
         inputs={
             "given": "values" if series.returns is None else "returns",
             "start": track.start.isoformat(),
@@ -80,9 +82,4 @@ def _trace(market: MarketSnapshot | None, series: SeriesIn, track: Track) -> Tra
         },
         data_version=None if market is None else market.data_version,
         command=f"etftrader risk --file FILE.csv{options} --json",
-        figures={
-            name: each
-            for name, each in risk_answers.definitions().items()
-            if name.startswith(OF_SERIES)
-        },
     )
