@@ -104,9 +104,7 @@ def tails(returns: FloatArray, newest: int = WINDOW) -> tuple[Tail, ...]:
 
 def quantile_forecasts(windows: FloatArray, tails: Sequence[float]) -> list[FloatArray]:
     """The historical value at risk of each row at each tail, interpolated as `value_at_risk` is."""
-    places = [(windows.shape[1] - 1) * tail for tail in tails]
-    most = int(max(places)) + 2
-    lowest = np.sort(np.partition(windows, most - 1, axis=1)[:, :most], axis=1)
+    lowest, places = _lowest(windows, tails)
     return [_between(lowest, place) for place in places]
 
 
@@ -166,10 +164,16 @@ Figures: TypeAlias = list[tuple[FloatArray, FloatArray]]
 """Value at risk and expected shortfall of each row, one pair for each level."""
 
 
-def _historical(rows: FloatArray) -> Figures:
-    places = [(rows.shape[1] - 1) * tail for tail in LEVELS]
+def _lowest(rows: FloatArray, tails: Sequence[float]) -> tuple[FloatArray, list[float]]:
+    """Of each row what the quantiles lie among, ascending, and their places, which need not be
+    whole."""
+    places = [(rows.shape[1] - 1) * tail for tail in tails]
     most = int(max(places)) + 2
-    lowest = np.sort(np.partition(rows, most - 1, axis=1)[:, :most], axis=1)
+    return np.sort(np.partition(rows, most - 1, axis=1)[:, :most], axis=1), places
+
+
+def _historical(rows: FloatArray) -> Figures:
+    lowest, places = _lowest(rows, LEVELS)
     return [(_between(lowest, place), lowest[:, : int(place) + 1].mean(axis=1)) for place in places]
 
 
